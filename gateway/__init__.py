@@ -1,0 +1,1 @@
+"""Keywright's data plane, and the domain that both planes share."""

@@ -1,0 +1,137 @@
+"""What the request path needs from the outside, named by the need and not by the driver."""
+
+__all__ = [
+    "Announcer",
+    "CachedKey",
+    "ChangeFeed",
+    "Clock",
+    "KeyCache",
+    "KeyReader",
+    "KeyUsageReader",
+    "Limiter",
+    "StoredKey",
+    "UsageSink",
+    "UsageStore",
+]
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.core.changes import Change, Receipt
+from gateway.core.keys import Key, KeyDigest
+from gateway.core.limits import Bucket, Grant
+from gateway.core.record import UsageRecord
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC: for what has a date."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back: for durations and deadlines."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What the source of truth has under a secret id: the key, and argon2id(token) in PHC form."""
+
+    key: Key
+    token_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedKey:
+    """What L2 has under a secret id: the key, and the digest of the one token that proves it."""
+
+    key: Key
+    digest: KeyDigest
+
+
+class KeyReader(Protocol):
+    """The source of truth (SQL), read-only."""
+
+    async def find(self, secret_id: str) -> StoredKey | None:
+        """The key that has this secret id, whatever its status; None if there is none. Raises StoreError."""
+        ...
+
+    async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
+        """The present version behind each secret id that exists, to poll while the feed is away. Raises StoreError."""
+        ...
+
+
+class KeyCache(Protocol):
+    """L2 (Redis): verified keys by secret id."""
+
+    async def find(self, secret_id: str) -> CachedKey | None:
+        """The cached key; None for a miss, a tombstone, or anything unreadable. Raises StoreError."""
+        ...
+
+    async def fill(self, cached: CachedKey) -> bool:
+        """Write it unless a newer version (or a tombstone of one) stands there; False if so. Raises StoreError."""
+        ...
+
+
+class Limiter(Protocol):
+    """Token buckets that hold across the cluster."""
+
+    def take_nowait(self, buckets: Sequence[Bucket], cost: int) -> Grant | None:
+        """As `take`, if it can be decided from memory; None when it needs I/O."""
+        ...
+
+    async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
+        """Take `cost` tokens from every bucket, or none from any. Never raises: an outage has a stated answer."""
+        ...
+
+
+class UsageSink(Protocol):
+    """Where finished requests are recorded; the only call the proxy makes about usage."""
+
+    def record(self, record: UsageRecord) -> None:
+        """Take the record. Never waits and never raises; a record that cannot be kept is counted as lost."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """News of changed keys, from whichever process made the change."""
+
+    def on_change(self, forget: Callable[[Change], None]) -> None:
+        """Call `forget` for each change, before it is acknowledged."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """Monotonic time at which this worker was last known to have heard everything."""
+        ...
+
+
+class Announcer(Protocol):
+    """Tells every worker of a change, and waits until they have answered."""
+
+    async def announce(self, change: Change, secret_ids: Sequence[str]) -> Receipt:
+        """Leave tombstones, tell the feed, wait up to two seconds for the answers. Never raises: see Receipt."""
+        ...
+
+
+class KeyUsageReader(Protocol):
+    """What was recorded of one key's requests."""
+
+    async def latest(self, key_id: str, count: int) -> Sequence[UsageRecord]:
+        """The newest `count` records, newest first. Raises StoreError."""
+        ...
+
+
+class UsageStore(Protocol):
+    """Where batches of records end up (SQL). Writing the same (worker, sequence) twice changes nothing."""
+
+    async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
+        """Store `records`, numbered upwards from `first_sequence`, in one transaction. Raises StoreError."""
+        ...
+
+    async def count_refused(self, worker: str, counts: Mapping[tuple[int, str], int]) -> None:
+        """Add to the counts of unauthenticated refusals by (minute since the epoch, outcome). Raises StoreError."""
+        ...
