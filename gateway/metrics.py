@@ -1,0 +1,313 @@
+"""Every metric that the gateway exports, in one list (design §10).
+
+The request path counts in plain numbers, on the event loop's one thread, without locks and label
+look-ups; they become Prometheus families only when someone scrapes. Every label comes from a set that
+configuration or code bounds: never from a path, an address, or anything else that a caller chooses.
+"""
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+import asyncio
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.core.busiest import Busiest
+from gateway.core.errors import StoreName
+from gateway.core.record import UsageRecord
+from gateway.ports import Clock
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+# The route of a request that has none, or whose caller has not proved to hold a key.
+NO_ROUTE: Final = "none"
+OTHER: Final = "other"
+
+REQUEST_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+OVERHEAD_BOUNDS: Final = (
+    0.00005,
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.05,
+    0.25,
+    1,
+)
+LAG_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+REVOCATION_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# Keys may carry limits of their own, and their owners choose the names.
+POLICIES_MAX: Final = 100
+
+LAG_EVERY_SECONDS: Final = 0.25
+REVIEW_EVERY_SECONDS: Final = 60.0
+
+
+class _Distribution:
+    """A histogram's counts; the last one is for what exceeds every bound."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def add_to(self, family: HistogramMetricFamily, labels: Sequence[str] = ()) -> None:
+        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
+        family.add_metric(labels, buckets, self._sum)
+
+
+class _KeySeries:
+    """What is counted of one key, or of all those without a series of their own."""
+
+    __slots__ = ("bytes_in", "bytes_out", "name", "requests")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests: Counter[str] = Counter()
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    def count(self, record: UsageRecord) -> None:
+        self.requests[record.outcome] += 1
+        self.bytes_in += record.bytes_in
+        self.bytes_out += record.bytes_out
+
+
+class _KeySeriesTable:
+    """A series for each of the busiest keys, and one more for the rest."""
+
+    def __init__(self, places: int) -> None:
+        self._busiest = Busiest(places)
+        self._series: dict[str, _KeySeries] = {}
+        self._rest = _KeySeries(OTHER)
+
+    def count(self, key_id: str, key_name: str, record: UsageRecord) -> None:
+        if not self._busiest.seen(key_id):
+            self._rest.count(record)
+            return
+        series = self._series.get(key_id)
+        if series is None:
+            series = self._series[key_id] = _KeySeries(key_name)
+        series.name = key_name  # a key may be renamed; its series goes on under the new name
+        series.count(record)
+
+    def review(self) -> None:
+        for key_id in self._busiest.review():
+            self._series.pop(key_id, None)
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "keywright_key_requests",
+            "Requests by key, for the busiest keys; the rest as 'other'.",
+            labels=("key_id", "key_name", "outcome"),
+        )
+        moved = CounterMetricFamily(
+            "keywright_key_bytes",
+            "Body bytes by key and direction, for the busiest keys; the rest as 'other'.",
+            labels=("key_id", "key_name", "direction"),
+        )
+        for key_id, series in (*self._series.items(), (OTHER, self._rest)):
+            for outcome, count in series.requests.items():
+                requests.add_metric((key_id, series.name, outcome), count)
+            moved.add_metric((key_id, series.name, "in"), series.bytes_in)
+            moved.add_metric((key_id, series.name, "out"), series.bytes_out)
+        yield requests
+        yield moved
+
+
+class Metrics:
+    """What the gateway counts. To be called from the event loop's thread only, `render` too."""
+
+    def __init__(self, clock: Clock, *, busiest_keys: int = 200, with_process: bool = True) -> None:
+        """`busiest_keys` get series of their own; `with_process` adds this process's memory, CPU and files."""
+        self._clock = clock
+        self._requests: Counter[tuple[str, str, str, str]] = Counter()
+        self._durations: dict[str, _Distribution] = defaultdict(
+            lambda: _Distribution(REQUEST_BOUNDS)
+        )
+        self._overheads: dict[str, _Distribution] = defaultdict(
+            lambda: _Distribution(OVERHEAD_BOUNDS)
+        )
+        self._upstreams: dict[tuple[str, str], _Distribution] = defaultdict(
+            lambda: _Distribution(REQUEST_BOUNDS)
+        )
+        self._keys = _KeySeriesTable(busiest_keys)
+        self._decisions: Counter[tuple[str, str]] = Counter()
+        self._policies: set[str] = set()
+        self._revocations = _Distribution(REVOCATION_BOUNDS)
+        self._degraded: dict[StoreName, bool] = {"redis": False, "sql": False}
+        self._usage_lost = 0
+        self._lags = _Distribution(LAG_BOUNDS)
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        if with_process:
+            ProcessCollector(registry=self._registry)
+
+    def request_finished(
+        self,
+        record: UsageRecord,
+        *,
+        key_name: str | None = None,
+        overhead_seconds: float,
+        upstream_seconds: float | None = None,
+        target: str | None = None,
+    ) -> None:
+        """Count a request that has ended.
+
+        `overhead_seconds` is what the gateway itself took, without the waiting for caller and upstream;
+        `upstream_seconds` (until its first byte) and `target` are given when an upstream was asked.
+        """
+        route = NO_ROUTE if record.key_id is None or record.route is None else record.route
+        method = record.method if record.method in METHODS else OTHER
+        self._requests[route, method, f"{record.status // 100}xx", record.outcome] += 1
+        self._durations[route].observe(record.duration_seconds)
+        self._overheads[route].observe(overhead_seconds)
+        if upstream_seconds is not None and target is not None:
+            self._upstreams[route, target].observe(upstream_seconds)
+        if record.key_id is not None:
+            self._keys.count(record.key_id, key_name or "", record)
+
+    def limit_decided(self, policy: str, outcome: str) -> None:
+        """Count one limit's part in one decision; `outcome` is `allowed` or `limited`."""
+        if policy not in self._policies:
+            if len(self._policies) >= POLICIES_MAX:
+                policy = OTHER
+            else:
+                self._policies.add(policy)
+        self._decisions[policy, outcome] += 1
+
+    def degraded(self, store: StoreName, is_degraded: bool) -> None:  # noqa: FBT001 -- a health callback's shape
+        """Say whether a store is away just now."""
+        self._degraded[store] = is_degraded
+
+    def usage_lost(self, records: int) -> None:
+        """Count usage records that could not be kept."""
+        self._usage_lost += records
+
+    def revocation_seconds(self, seconds: float) -> None:
+        """Note how long a revocation took to be enforced here."""
+        self._revocations.observe(seconds)
+
+    def event_loop_lag(self, seconds: float) -> None:
+        """Note how late the event loop woke up."""
+        self._lags.observe(seconds)
+
+    def render(self) -> bytes:
+        """The exposition, in the text format that CONTENT_TYPE names."""
+        return generate_latest(self._registry)
+
+    async def run(self) -> None:
+        """Measure the event loop's lag, and review who the busiest keys are, for as long as it is left to."""
+        reviewed_at = self._clock.monotonic()
+        while True:
+            slept_at = self._clock.monotonic()
+            await asyncio.sleep(LAG_EVERY_SECONDS)
+            now = self._clock.monotonic()
+            self._lags.observe(max(0.0, now - slept_at - LAG_EVERY_SECONDS))
+            if now - reviewed_at >= REVIEW_EVERY_SECONDS:
+                reviewed_at = now
+                self.review_keys()
+
+    def review_keys(self) -> None:
+        """Give a series to keys that have become clearly busier than others that have one."""
+        self._keys.review()
+
+    def collect(self) -> Iterator[Metric]:
+        """All families, as prometheus_client asks its collectors for them."""
+        requests = CounterMetricFamily(
+            "keywright_requests",
+            "Finished requests; outcome is 'served' or a refusal's code.",
+            labels=("route", "method", "code_class", "outcome"),
+        )
+        for labels, count in self._requests.items():
+            requests.add_metric(labels, count)
+        yield requests
+        yield _by_route(
+            "keywright_request_duration_seconds",
+            "From a request's first byte to its answer's last.",
+            self._durations,
+        )
+        yield _by_route(
+            "keywright_overhead_seconds",
+            "What the gateway itself took, without waiting for caller and upstream.",
+            self._overheads,
+        )
+        yield from self._collect_upstreams()
+        yield from self._keys.collect()
+        yield from self._collect_policies()
+        yield from self._collect_health()
+
+    def _collect_upstreams(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(
+            "keywright_upstream_duration_seconds",
+            "From asking the upstream to its answer's first byte.",
+            labels=("route", "target"),
+        )
+        for labels, distribution in self._upstreams.items():
+            distribution.add_to(family, labels)
+        yield family
+
+    def _collect_policies(self) -> Iterator[Metric]:
+        decisions = CounterMetricFamily(
+            "keywright_ratelimit_decisions",
+            "Each limit's part in each decision: 'allowed' or 'limited'.",
+            labels=("policy", "outcome"),
+        )
+        for labels, count in self._decisions.items():
+            decisions.add_metric(labels, count)
+        yield decisions
+        revocations = HistogramMetricFamily(
+            "keywright_revocation_seconds", "From a revocation to its enforcement by this worker."
+        )
+        self._revocations.add_to(revocations)
+        yield revocations
+
+    def _collect_health(self) -> Iterator[Metric]:
+        degraded = GaugeMetricFamily(
+            "keywright_degraded",
+            "1 while a store is away and the gateway does without.",
+            labels=("store",),
+        )
+        for store, is_degraded in self._degraded.items():
+            degraded.add_metric((store,), int(is_degraded))
+        yield degraded
+        yield CounterMetricFamily(
+            "keywright_usage_lost", "Usage records that could not be kept.", value=self._usage_lost
+        )
+        lags = HistogramMetricFamily(
+            "keywright_event_loop_lag_seconds",
+            "How late the event loop woke up, sampled four times a second.",
+        )
+        self._lags.add_to(lags)
+        yield lags
+
+
+def _by_route(name: str, text: str, distributions: Mapping[str, _Distribution]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=("route",))
+    for route, distribution in distributions.items():
+        distribution.add_to(family, (route,))
+    return family
