@@ -2,12 +2,37 @@
 
 A bucket holds at most `quota` tokens and is refilled evenly over `window` seconds. Over every
 interval T it lets through at most `quota + T x quota/window` requests. A refused request takes nothing.
+
+All sums are over whole micro-tokens and whole microseconds, and what is minted is rounded down. Within
+`QUOTA_MAX` and `WINDOW_SECONDS_MAX` no product reaches 2**53, so Lua's doubles give the same integers.
 """
 
-__all__ = ["Bucket", "BucketLevel", "CountedPer", "Grant", "Limit", "LimitState"]
+__all__ = [
+    "MICRO",
+    "QUOTA_MAX",
+    "WINDOW_SECONDS_MAX",
+    "Bucket",
+    "BucketLevel",
+    "CountedPer",
+    "Grant",
+    "Limit",
+    "LimitState",
+    "filled",
+    "retry_after_header",
+    "take",
+    "take_all",
+]
 
+import math
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+# Micro-tokens in a token, and microseconds in a second.
+MICRO = 1_000_000
+# Their product stays below 2**53.
+QUOTA_MAX = 1_000_000_000
+WINDOW_SECONDS_MAX = 100 * 86_400
 
 
 class CountedPer(StrEnum):
@@ -57,3 +82,96 @@ class Grant(NamedTuple):
     retry_after_seconds: float
     violated: tuple[str, ...] = ()
     is_degraded: bool = False
+
+
+def filled(level: BucketLevel | None, limit: Limit, now_us: int) -> BucketLevel:
+    """What the bucket holds at `now_us`; None is a bucket never seen, which is full."""
+    capacity = limit.quota * MICRO
+    if level is None:
+        return BucketLevel(capacity, now_us)
+    # A clock that steps back mints nothing until it has caught up. From the deepest debt a bucket
+    # is full after two windows; stopping there keeps the products small.
+    elapsed = min(max(now_us - level.at_microseconds, 0), 2 * limit.window_seconds * MICRO)
+    # quota/window is both tokens a second and micro-tokens a microsecond. Whole windows apart from
+    # the rest gives floor(elapsed x quota / window) without that large product.
+    whole, rest = divmod(elapsed, limit.window_seconds)
+    minted = whole * limit.quota + rest * limit.quota // limit.window_seconds
+    held = max(level.microtokens, -capacity) + minted
+    return BucketLevel(min(held, capacity), max(now_us, level.at_microseconds))
+
+
+def take(
+    level: BucketLevel | None, limit: Limit, cost: int, now_us: int, debt: int = 0
+) -> tuple[BucketLevel | None, Grant]:
+    """Spend `cost` tokens if they are there, and say what the bucket holds from then on.
+
+    `debt` tokens are spent first, whatever the answer, down to `-quota` and no further. A refusal
+    without a debt gives `level` back as it was: there is nothing to store. After
+    `retry_after_seconds`, and no sooner, the cost is there (a cost above the quota never is).
+    """
+    levels, grant = take_all((level,), (limit,), cost, now_us, (debt,))
+    return levels[0], grant
+
+
+def take_all(
+    levels: Sequence[BucketLevel | None],
+    limits: Sequence[Limit],
+    cost: int,
+    now_us: int,
+    debts: Sequence[int] = (),
+) -> tuple[tuple[BucketLevel | None, ...], Grant]:
+    """As `take`, from every bucket or from none; a refusal waits for the slowest of them.
+
+    The sequences run side by side; `debts` may be left out.
+    """
+    owed = debts or (0,) * len(limits)
+    price = cost * MICRO
+    held = tuple(map(_less_debt, levels, limits, owed, (now_us,) * len(limits)))
+    short = [
+        (limit, _seconds_until(level, limit, price, now_us))
+        for limit, level in zip(limits, held, strict=True)
+        if level.microtokens < price
+    ]
+    kept: tuple[BucketLevel | None, ...]
+    if short:
+        kept = tuple(
+            now if debt else before for now, before, debt in zip(held, levels, owed, strict=True)
+        )
+    else:
+        kept = held = tuple(BucketLevel(tokens - price, at) for tokens, at in held)
+    grant = Grant(
+        allowed=not short,
+        states=tuple(
+            _state(level, limit, now_us) for level, limit in zip(held, limits, strict=True)
+        ),
+        retry_after_seconds=max((wait for _, wait in short), default=0.0),
+        violated=tuple(limit.name for limit, _ in short),
+    )
+    return kept, grant
+
+
+def retry_after_header(seconds: float) -> int:
+    """Whole seconds for a Retry-After field: at least 1, and never too early (RFC 9110 §10.2.3)."""
+    return max(1, math.ceil(seconds))
+
+
+def _less_debt(level: BucketLevel | None, limit: Limit, debt: int, now_us: int) -> BucketLevel:
+    tokens, at = filled(level, limit, now_us)
+    return BucketLevel(max(tokens - debt * MICRO, -limit.quota * MICRO), at)
+
+
+def _state(level: BucketLevel, limit: Limit, now_us: int) -> LimitState:
+    remaining = max(level.microtokens, 0) // MICRO
+    return LimitState(limit, remaining, _seconds_until(level, limit, limit.quota * MICRO, now_us))
+
+
+def _seconds_until(level: BucketLevel, limit: Limit, microtokens: int, now_us: int) -> float:
+    """How long from `now_us` until the bucket, left alone, holds `microtokens`."""
+    missing = microtokens - level.microtokens
+    if missing <= 0:
+        return 0.0
+    # ceil(missing x window / quota), taken apart as in `filled`.
+    whole, rest = divmod(missing, limit.quota)
+    mint_us = whole * limit.window_seconds - (-rest * limit.window_seconds // limit.quota)
+    # A level from the future (the clock stepped back) waits for the clock first.
+    return (level.at_microseconds - now_us + mint_us) / MICRO
