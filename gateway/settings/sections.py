@@ -1,0 +1,293 @@
+"""Every setting: its name, type, bounds and default. Frozen, complete, and a constructor that does nothing.
+
+In the file a duration or size carries its unit (`header_deadline: 10s`); in code the name does
+(`listen.header_deadline_seconds`). docs/settings.md describes each field; a test compares the two.
+"""
+
+__all__ = [
+    "AccountsSettings",
+    "AdminSettings",
+    "ForwardNamesSettings",
+    "HeadersSettings",
+    "KeysSettings",
+    "LimitSettings",
+    "LimitsSettings",
+    "ListenSettings",
+    "LogsSettings",
+    "MatchSettings",
+    "MetricsSettings",
+    "PlanSettings",
+    "RedisSettings",
+    "RouteSettings",
+    "ScopeRuleSettings",
+    "Section",
+    "Settings",
+    "StoreSettings",
+    "UpstreamSettings",
+    "UsageSettings",
+]
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from gateway.core.keys import ApiAccess
+from gateway.core.limits import CountedPer
+from gateway.settings.values import (
+    Count,
+    Duration,
+    Flag,
+    Method,
+    Name,
+    Network,
+    Port,
+    RedisUrl,
+    ScopeName,
+    Size,
+    SqlUrl,
+    TargetUrl,
+    VendorPrefix,
+    WebUrl,
+    WholeNumber,
+)
+
+
+def _written_name(name: str) -> str:
+    return name.removesuffix("_seconds").removesuffix("_bytes")
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _nothing_is_empty(value: object) -> object:
+    """A list or mapping whose entries are all commented out is empty, which YAML calls null."""
+    return {} if value is None else value
+
+
+def _no_entries(value: object) -> object:
+    return () if value is None else value
+
+
+class Section(BaseModel):
+    """A group of settings: unknown fields are mistakes, and nothing changes after reading."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        alias_generator=_written_name,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_all_defaults(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever the file holds
+        return {} if data is None else data
+
+
+class ForwardNamesSettings(Section):
+    """Odd header names that may cross to the upstream; frameworks confuse them with the usual ones."""
+
+    underscore: Flag = False
+    dot: Flag = False
+
+
+class ListenSettings(Section):
+    """The proxy's listener, and what it accepts from a client."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: Port = 8080
+    environment: Literal["any", "live", "test"] = "any"
+    trusted_proxies: tuple[Network, ...] = ()
+    methods_extra: tuple[Method, ...] = ()
+    allow_encoded_slash: Flag = False
+    forward_names_with: ForwardNamesSettings = ForwardNamesSettings()
+    realm: str = Field(default="api", min_length=1, max_length=64, pattern=r"^[ !#-\[\]-~]+$")
+    header_deadline_seconds: Annotated[float, Duration("10ms", "10m")] = 10.0
+    body_idle_deadline_seconds: Annotated[float, Duration("10ms", "1h")] = 30.0
+    body_deadline_seconds: Annotated[float, Duration("10ms", "7d")] = 3600.0
+    keepalive_idle_seconds: Annotated[float, Duration("10ms", "1h")] = 75.0
+    drain_deadline_seconds: Annotated[float, Duration("10ms", "1h")] = 30.0
+    max_target_bytes: Annotated[int, Size("256", "1MiB")] = 8 * 1024
+    max_header_bytes: Annotated[int, Size("1KiB", "1MiB")] = 32 * 1024
+    max_body_bytes: Annotated[int, Size("0", "1048576GiB")] | None = None
+
+
+class AdminSettings(Section):
+    """The admin listener: metrics and health. Keep it on a network of your own."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: Port = 8081
+
+
+class StoreSettings(Section):
+    """The source of truth (SQL). Without a URL: a SQLite file in the data folder."""
+
+    url: SqlUrl | None = None
+    deadline_seconds: Annotated[float, Duration("10ms", "60s")] = 2.0
+
+
+class RedisSettings(Section):
+    """Shared state. Without a URL: a private Valkey on a socket in the data folder."""
+
+    url: RedisUrl | None = None
+    deadline_seconds: Annotated[float, Duration("1ms", "10s")] = 0.05
+
+
+class UpstreamSettings(Section):
+    """One API behind the gateway. Deadlines: to connect, to the first byte, between two reads."""
+
+    targets: tuple[TargetUrl, ...] = Field(min_length=1, examples=['["http://127.0.0.1:9001"]'])
+    connect_deadline_seconds: Annotated[float, Duration("10ms", "10m")] = 5.0
+    response_deadline_seconds: Annotated[float, Duration("10ms", "1d")] = 60.0
+    idle_deadline_seconds: Annotated[float, Duration("10ms", "1d")] = 300.0
+    host_header: Literal["preserve", "target"] = "preserve"
+    max_connections: Annotated[WholeNumber, Field(ge=1, le=100_000)] = 1000
+
+
+class MatchSettings(Section):
+    """Which requests a route takes. No methods means all that the listener serves."""
+
+    path: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = Field(
+        min_length=1, examples=['"/v1/dns/**"']
+    )
+    methods: tuple[Method, ...] = ()
+
+
+class RouteSettings(Section):
+    """Where a request goes, what it costs, and which plans include it (none named: all)."""
+
+    name: Name = Field(examples=["dns"])
+    match: MatchSettings = Field(examples=['{path: "/v1/dns/**"}'])
+    upstream: Name = Field(examples=["dns"])
+    plans: tuple[Name, ...] = ()
+    cost: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] = 1
+
+
+class ScopeRuleSettings(Section):
+    """One thing a scope allows: these methods on these routes. What is left out is not restricted."""
+
+    methods: tuple[Method, ...] | None = Field(default=None, min_length=1)
+    routes: tuple[Name, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ScopeRuleSettings":
+        if self.methods is None and self.routes is None:
+            raise ValueError(
+                'names neither methods nor routes, which would allow everything; if that is meant, write methods: ["*"]'
+            )
+        return self
+
+
+class LimitSettings(Section):
+    """One token bucket: `quota` tokens, refilled evenly over `window`."""
+
+    name: Name = "default"
+    quota: Count = Field(examples=["1000"])
+    window_seconds: Annotated[int, Duration("1s", "31d", is_whole=True)] = Field(examples=["60s"])
+    per: CountedPer = CountedPer.KEY
+
+
+_DEFAULT_LIMIT = LimitSettings.model_validate({"quota": 1000, "window": "60s"})
+
+
+class PlanSettings(Section):
+    """What an account on this plan may use. An empty list of limits means no limit."""
+
+    limits: tuple[LimitSettings, ...] = (_DEFAULT_LIMIT,)
+    monthly_quota: Count | None = None
+    alerts: tuple[Annotated[WholeNumber, Field(ge=1, le=100)], ...] = ()
+
+
+class AccountsSettings(Section):
+    """What a new account starts with."""
+
+    default_plan: Name = "starter"
+    default_api_access: Literal[ApiAccess.APPROVED, ApiAccess.DISABLED] = ApiAccess.APPROVED
+
+
+class KeysSettings(Section):
+    """How keys look, how they are checked, and how much is remembered of them."""
+
+    vendor_prefix: VendorPrefix = ""
+    pepper: SecretStr | None = Field(default=None, min_length=32)
+    failed_per_minute: Count = 300
+    cache_size: Annotated[WholeNumber, Field(ge=1, le=10_000_000)] = 100_000
+    unknown_cache_size: Annotated[WholeNumber, Field(ge=0, le=10_000_000)] = 10_000
+    unknown_cache_lifetime_seconds: Annotated[float, Duration("100ms", "60s")] = 10.0
+    verify_threads: Annotated[WholeNumber, Field(ge=1, le=64)] = 2
+    verify_queue_max: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] = 2000
+    staleness_budget_seconds: Annotated[float, Duration("1s", "1d")] = 600.0
+
+
+class LimitsSettings(Section):
+    """How limits are counted."""
+
+    mode: Literal["exact"] = "exact"
+
+
+class HeadersSettings(Section):
+    """Additions to the answers."""
+
+    legacy: Flag = False
+
+
+class UsageSettings(Section):
+    """How finished requests are written to SQL."""
+
+    flush_interval_seconds: Annotated[float, Duration("10ms", "60s")] = 1.0
+    flush_size: Annotated[WholeNumber, Field(ge=1, le=10_000)] = 500
+    queue_max: Annotated[WholeNumber, Field(ge=1, le=10_000_000)] = 100_000
+
+
+class LogsSettings(Section):
+    """The log on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class MetricsSettings(Section):
+    """What the metrics tell apart."""
+
+    busiest_keys: Annotated[WholeNumber, Field(ge=0, le=10_000)] = 200
+
+
+_DEFAULT_SCOPES: Mapping[str, tuple[ScopeRuleSettings, ...]] = {
+    "read-only": (ScopeRuleSettings(methods=("GET", "HEAD", "OPTIONS")),),
+    "read-write": (ScopeRuleSettings(methods=("*",)),),
+}
+_READ_ONLY = "read-only"
+
+
+class Settings(Section):
+    """Everything an operator can choose. `Settings()` is what an empty file means."""
+
+    listen: ListenSettings = ListenSettings()
+    admin: AdminSettings = AdminSettings()
+    data_dir: Path = Path("var")
+    store: StoreSettings = StoreSettings()
+    redis: RedisSettings = RedisSettings()
+    upstreams: Annotated[Mapping[Name, UpstreamSettings], BeforeValidator(_nothing_is_empty)] = {}
+    routes: Annotated[tuple[RouteSettings, ...], BeforeValidator(_no_entries)] = ()
+    scopes: Mapping[ScopeName, tuple[ScopeRuleSettings, ...]] = _DEFAULT_SCOPES
+    publishable_scopes: tuple[ScopeName, ...] = (_READ_ONLY,)
+    plans: Mapping[Name, PlanSettings] = {"starter": PlanSettings()}
+    accounts: AccountsSettings = AccountsSettings()
+    keys: KeysSettings = KeysSettings()
+    limits: LimitsSettings = LimitsSettings()
+    headers: HeadersSettings = HeadersSettings()
+    usage: UsageSettings = UsageSettings()
+    logs: LogsSettings = LogsSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    docs_url: WebUrl = "https://keywright.example/docs"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _publishable_only_if_defined(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever the file holds
+        # Scopes of one's own replace the built-in ones; the default must not then name one that is gone.
+        if isinstance(data, dict) and isinstance(scopes := data.get("scopes"), dict):
+            without = () if _READ_ONLY not in scopes else (_READ_ONLY,)
+            return {"publishable_scopes": without, **data}
+        return data
