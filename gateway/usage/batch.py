@@ -155,12 +155,9 @@ class BatchWriter:
 
     async def _write_refused(self) -> None:
         """These are added up by the store, so a write whose answer got lost counts twice: never too few."""
-        counts, self._refused = self._refused, Counter()
-        try:
-            await self._in_time("count refusals", self._store.count_refused(self._worker, counts))
-        except BaseException:
-            self._refused.update(counts)
-            raise
+        counts = self._refused.copy()
+        await self._in_time("count refusals", self._store.count_refused(self._worker, counts))
+        self._refused -= counts
 
     async def _in_time(self, operation: str, work: Awaitable[None]) -> None:
         try:

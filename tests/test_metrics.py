@@ -1,0 +1,220 @@
+"""The exposition: names, labels, and their bounds."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.clock import SystemClock
+from gateway.core.record import SERVED, UsageRecord
+from gateway.metrics import Metrics
+
+RECORD = UsageRecord(
+    at=0.0,
+    key_id="key_1",
+    account_id="acc_1",
+    secret_id="000000000001",
+    route="dns",
+    method="GET",
+    path="/v1/dns/zones",
+    status=200,
+    outcome=SERVED,
+    bytes_in=3,
+    bytes_out=12,
+    duration_seconds=0.02,
+    address="192.0.2.1",
+    request_id="r",
+)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Metrics with room for two keys."""
+    return Metrics(SystemClock(), busiest_keys=2, with_process=False)
+
+
+def _samples(metrics: Metrics) -> dict[str, float]:
+    return {
+        sample.name + str(sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return _samples(metrics).get(name + str(sorted(labels.items())))
+
+
+def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
+    """Dashboards and alerts find each metric under its name and labels from the first scrape with traffic."""
+    metrics.request_finished(
+        RECORD,
+        key_name="ci",
+        overhead_seconds=0.0002,
+        upstream_seconds=0.01,
+        target="127.0.0.1:9001",
+    )
+    metrics.limit_decided("default", "allowed")
+    metrics.revocation_seconds(0.01)
+    metrics.event_loop_lag(0.001)
+    seen = {
+        (sample.name.removesuffix("_count"), *sorted(set(sample.labels)))
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+        if not sample.name.endswith(("_bucket", "_sum"))
+    }
+
+    assert seen == {
+        ("keywright_requests_total", "code_class", "method", "outcome", "route"),
+        ("keywright_request_duration_seconds", "route"),
+        ("keywright_overhead_seconds", "route"),
+        ("keywright_upstream_duration_seconds", "route", "target"),
+        ("keywright_key_requests_total", "key_id", "key_name", "outcome"),
+        ("keywright_key_bytes_total", "direction", "key_id", "key_name"),
+        ("keywright_ratelimit_decisions_total", "outcome", "policy"),
+        ("keywright_revocation_seconds",),
+        ("keywright_degraded", "store"),
+        ("keywright_usage_lost_total",),
+        ("keywright_event_loop_lag_seconds",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        pytest.param({}, ("dns", "GET", "2xx", "served"), id="served"),
+        pytest.param(
+            {"key_id": None, "status": 401}, ("none", "GET", "4xx", "served"), id="no-proven-key"
+        ),
+        pytest.param(
+            {"route": None, "status": 404}, ("none", "GET", "4xx", "served"), id="no-route"
+        ),
+        pytest.param({"method": "BREW"}, ("dns", "other", "2xx", "served"), id="made-up-method"),
+        pytest.param({"status": 499}, ("dns", "GET", "4xx", "served"), id="client-gone"),
+        pytest.param({"status": 101}, ("dns", "GET", "1xx", "served"), id="upgraded"),
+    ],
+)
+def test_labels_are_bounded(
+    metrics: Metrics, changes: dict[str, object], labels: tuple[str, str, str, str]
+) -> None:
+    """No caller can make up a label value."""
+    metrics.request_finished(dataclasses.replace(RECORD, **changes), overhead_seconds=0)  # type: ignore[arg-type]
+    route, method, code_class, outcome = labels
+    counted = _value(
+        metrics,
+        "keywright_requests_total",
+        route=route,
+        method=method,
+        code_class=code_class,
+        outcome=outcome,
+    )
+
+    assert counted == 1
+
+
+def test_a_histogram_adds_up(metrics: Metrics) -> None:
+    """Each bucket holds what is not above its bound, and +Inf holds all."""
+    for seconds in (0.001, 0.0011, 70.0):
+        metrics.request_finished(
+            dataclasses.replace(RECORD, duration_seconds=seconds), overhead_seconds=0
+        )
+    name = "keywright_request_duration_seconds"
+    found = {
+        bound: _value(metrics, f"{name}_bucket", route="dns", le=bound)
+        for bound in ("0.001", "60.0", "+Inf")
+    }
+
+    assert found == {"0.001": 1, "60.0": 2, "+Inf": 3}
+    assert _value(metrics, f"{name}_count", route="dns") == 3
+    assert _value(metrics, f"{name}_sum", route="dns") == pytest.approx(70.0021)
+
+
+def test_keys_beyond_the_busiest_are_other(metrics: Metrics) -> None:
+    """However many keys there are, the number of series stays bounded and no request is left out."""
+    for number in range(10):
+        metrics.request_finished(
+            dataclasses.replace(RECORD, key_id=f"key_{number}"),
+            key_name=f"k{number}",
+            overhead_seconds=0,
+        )
+    by_key = {
+        name: value
+        for name, value in _samples(metrics).items()
+        if name.startswith("keywright_key_requests_total")
+    }
+
+    assert len(by_key) == 3
+    assert sum(by_key.values()) == 10
+    labels = {"key_id": "other", "key_name": "other"}
+    assert _value(metrics, "keywright_key_bytes_total", direction="in", **labels) == 8 * 3
+    assert _value(metrics, "keywright_key_bytes_total", direction="out", **labels) == 8 * 12
+
+
+def test_a_series_ends_when_its_key_loses_its_place(metrics: Metrics) -> None:
+    """A key that has become busy replaces an idle one, whose series is gone."""
+    for key_id, count in (("idle", 1), ("steady", 40), ("busy", 30)):
+        for _ in range(count):
+            metrics.request_finished(
+                dataclasses.replace(RECORD, key_id=key_id), key_name=key_id, overhead_seconds=0
+            )
+    metrics.review_keys()
+    metrics.request_finished(
+        dataclasses.replace(RECORD, key_id="busy"), key_name="busy", overhead_seconds=0
+    )
+
+    served = {"outcome": "served"}
+    assert (
+        _value(metrics, "keywright_key_requests_total", key_id="idle", key_name="idle", **served)
+        is None
+    )
+    assert (
+        _value(metrics, "keywright_key_requests_total", key_id="busy", key_name="busy", **served)
+        == 1
+    )
+
+
+def test_a_renamed_key_keeps_its_series(metrics: Metrics) -> None:
+    """A new name does not make a second series for the same key."""
+    metrics.request_finished(RECORD, key_name="old", overhead_seconds=0)
+    metrics.request_finished(RECORD, key_name="new", overhead_seconds=0)
+
+    counted = _value(
+        metrics, "keywright_key_requests_total", key_id="key_1", key_name="new", outcome="served"
+    )
+    assert counted == 2
+
+
+def test_policy_names_are_bounded(metrics: Metrics) -> None:
+    """Limits of keys' own may be named freely, yet they cannot flood the exposition."""
+    for number in range(1000):
+        metrics.limit_decided(f"p{number}", "limited")
+
+    assert (
+        _value(metrics, "keywright_ratelimit_decisions_total", policy="other", outcome="limited")
+        == 900
+    )
+
+
+def test_an_outage_and_a_loss_are_visible(metrics: Metrics) -> None:
+    """A degraded store and lost usage can be alerted on, and a store's return is seen."""
+    metrics.degraded("redis", True)
+    metrics.degraded("sql", True)
+    metrics.degraded("sql", False)
+    metrics.usage_lost(3)
+
+    assert _value(metrics, "keywright_degraded", store="redis") == 1
+    assert _value(metrics, "keywright_degraded", store="sql") == 0
+    assert _value(metrics, "keywright_usage_lost_total") == 3
+
+
+async def test_the_loop_lag_is_sampled(metrics: Metrics) -> None:
+    """A blocked event loop shows up without any traffic."""
+    sampling = asyncio.get_running_loop().create_task(metrics.run())
+    async with asyncio.timeout(10):
+        while not _value(metrics, "keywright_event_loop_lag_seconds_count"):  # noqa: ASYNC110 -- sampled, no event
+            await asyncio.sleep(0.01)
+    sampling.cancel()
+    await asyncio.wait([sampling])
+
+    assert sampling.cancelled()
