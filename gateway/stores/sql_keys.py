@@ -1,0 +1,121 @@
+"""Keys as the source of truth has them: the SQL half of the look-up."""
+
+__all__ = ["SqlKeyReader"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType
+from gateway.core.limits import CountedPer, Limit
+from gateway.core.token import ALPHABET, SECRET_ID_LENGTH
+from gateway.ports import StoredKey
+from gateway.stores.sql_engine import READ_SECONDS, read_rows
+from gateway.stores.tables import accounts, from_us, keys, secrets
+
+# Well under the number of parameters that either database takes in one statement.
+_IDS_PER_STATEMENT = 1000
+
+# A change of the account is a change of each of its keys; both parts only grow, so the sum does.
+_VERSION: ColumnElement[int] = (keys.c.version + accounts.c.version).label("both_versions")
+
+_FIND = (
+    select(
+        keys,
+        _VERSION,
+        accounts.c.name.label("account_name"),
+        accounts.c.plan,
+        accounts.c.api_access,
+        secrets.c.id.label("secret_id"),
+        secrets.c.token_hash,
+        secrets.c.expires_us.label("secret_expires_us"),
+        secrets.c.revoked_us.label("secret_revoked_us"),
+    )
+    .join(accounts, accounts.c.id == keys.c.account_id)
+    .join(secrets, secrets.c.key_id == keys.c.id)
+)
+_VERSIONS = (
+    select(secrets.c.id, _VERSION)
+    .join(keys, keys.c.id == secrets.c.key_id)
+    .join(accounts, accounts.c.id == keys.c.account_id)
+)
+_BASE62 = frozenset(ALPHABET)
+
+
+class SqlKeyReader:
+    """Implements the KeyReader port."""
+
+    def __init__(self, engine: AsyncEngine, deadline_seconds: float = READ_SECONDS) -> None:
+        """Each call raises StoreError after `deadline_seconds`."""
+        self._engine = engine
+        self._deadline_seconds = deadline_seconds
+
+    async def find(self, secret_id: str) -> StoredKey | None:
+        """The key that has this secret id, whatever its status; None if there is none. Raises StoreError."""
+        if not _may_be_secret_id(secret_id):
+            return None
+        rows = await read_rows(
+            self._engine,
+            "find a key",
+            _FIND.where(secrets.c.id == secret_id),
+            self._deadline_seconds,
+        )
+        return _stored_key(rows[0]) if rows else None
+
+    async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
+        """The present version behind each secret id that exists. Raises StoreError; the deadline is per thousand."""
+        asked = [secret_id for secret_id in secret_ids if _may_be_secret_id(secret_id)]
+        found: dict[str, int] = {}
+        for start in range(0, len(asked), _IDS_PER_STATEMENT):
+            part = asked[start : start + _IDS_PER_STATEMENT]
+            rows = await read_rows(
+                self._engine,
+                "read key versions",
+                _VERSIONS.where(secrets.c.id.in_(part)),
+                self._deadline_seconds,
+            )
+            found.update((row.id, row.both_versions) for row in rows)
+        return found
+
+
+def _may_be_secret_id(text: str) -> bool:
+    # PostgreSQL cannot even be asked for a text with U+0000 or half a surrogate pair in it.
+    return len(text) == SECRET_ID_LENGTH and _BASE62.issuperset(text)
+
+
+def _stored_key(row: Row[Any]) -> StoredKey:
+    # Seen through a revoked secret the key is revoked, though its other secrets still serve.
+    status = KeyStatus(row.status) if row.secret_revoked_us is None else KeyStatus.REVOKED
+    key = Key(
+        id=row.id,
+        name=row.name,
+        account=Account(row.account_id, row.account_name, row.plan, ApiAccess(row.api_access)),
+        type=KeyType(row.type),
+        environment=Environment(row.environment),
+        status=status,
+        scopes=tuple(row.scopes),
+        secret_id=row.secret_id,
+        version=row.both_versions,
+        not_before=_seconds(row.not_before_us),
+        expires_at=_seconds(row.expires_us),
+        secret_expires_at=_seconds(row.secret_expires_us),
+        addresses=tuple(row.addresses),
+        origins=tuple(row.origins),
+        limits=tuple(_limit(stored) for stored in row.limits),
+    )
+    return StoredKey(key, row.token_hash)
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else from_us(microseconds)
+
+
+def _limit(stored: Mapping[str, Any]) -> Limit:
+    return Limit(
+        name=stored["name"],
+        quota=stored["quota"],
+        window_seconds=stored["window_seconds"],
+        per=CountedPer(stored["per"]),
+    )

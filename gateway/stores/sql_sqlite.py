@@ -1,0 +1,56 @@
+"""How a connection to SQLite is made and, even if its thread hangs, given up."""
+
+__all__ = ["PatientConnection"]
+
+import asyncio
+import sqlite3
+
+from aiosqlite import Connection
+
+# How long a closing connection is waited for, before and after the interrupt; its thread goes on.
+_CLOSE_SECONDS = 0.25
+
+
+class PatientConnection(Connection):
+    """An aiosqlite connection that waits for a lock, but whose closing never holds up its caller."""
+
+    def __init__(self, address: str, busy_seconds: float) -> None:
+        """`address` is a `file:` URI; nothing is opened before the connection is awaited."""
+        self._is_closing = False
+
+        def open_now() -> sqlite3.Connection:
+            return _connect(address, busy_seconds)
+
+        super().__init__(open_now, iter_chunk_size=64)
+        # A thread that hangs in a file system must not keep the process from ending.
+        self._thread.daemon = True
+
+    async def close(self) -> None:
+        """Close after what still runs, which is interrupted if it lasts; the rest is left to the thread."""
+        connection = self._connection
+        if self._is_closing or connection is None:
+            return
+        self._is_closing = True
+        stopped = self.stop()
+        if stopped is None:
+            return
+        _, running = await asyncio.wait([stopped], timeout=_CLOSE_SECONDS)
+        # Not before: an interrupted connection leaves its write-ahead log behind when it closes.
+        if running:
+            connection.interrupt()
+            await asyncio.wait(running, timeout=_CLOSE_SECONDS)
+
+
+def _connect(address: str, busy_seconds: float) -> sqlite3.Connection:
+    # isolation_level=None: transactions begin and end where our code says so, DDL included.
+    connection = sqlite3.connect(
+        address, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    try:
+        # WAL: one writer and any number of readers do not wait for each other.
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
