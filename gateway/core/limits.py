@@ -92,8 +92,8 @@ def filled(level: BucketLevel | None, limit: Limit, now_us: int) -> BucketLevel:
     # A clock that steps back mints nothing until it has caught up. From the deepest debt a bucket
     # is full after two windows; stopping there keeps the products small.
     elapsed = min(max(now_us - level.at_microseconds, 0), 2 * limit.window_seconds * MICRO)
-    # quota/window is both tokens a second and micro-tokens a microsecond. Whole windows apart from
-    # the rest gives floor(elapsed x quota / window) without that large product.
+    # quota/window is both tokens a second and micro-tokens a microsecond. This is exactly
+    # floor(elapsed x quota / window); dividing first avoids that large product.
     whole, rest = divmod(elapsed, limit.window_seconds)
     minted = whole * limit.quota + rest * limit.quota // limit.window_seconds
     held = max(level.microtokens, -capacity) + minted
@@ -107,7 +107,8 @@ def take(
 
     `debt` tokens are spent first, whatever the answer, down to `-quota` and no further. A refusal
     without a debt gives `level` back as it was: there is nothing to store. After
-    `retry_after_seconds`, and no sooner, the cost is there (a cost above the quota never is).
+    `retry_after_seconds` the cost is there (a cost above the quota never is), and not earlier by
+    more than a micro-token takes to be minted.
     """
     levels, grant = take_all((level,), (limit,), cost, now_us, (debt,))
     return levels[0], grant
