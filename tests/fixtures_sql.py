@@ -22,8 +22,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.stores.migrate import migrate
 from gateway.stores.sql_engine import open_engine, sqlite_url
-from gateway.stores.tables import METADATA
 
 Database = Literal["sqlite", "postgresql"]
 
@@ -53,7 +53,7 @@ class Postgres(NamedTuple):
             await connection.close()
 
 
-def run_apart(work: Coroutine[Any, Any, None]) -> None:
+def run_apart(work: Coroutine[Any, Any, object]) -> None:
     """Run `work` on a loop of its own, so that no test's loop notices."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work).result()
@@ -144,16 +144,6 @@ async def wait_until_it_answers(server: Postgres) -> None:
             await asyncio.sleep(0.05)
 
 
-async def make_head(url: str) -> None:
-    """Give an empty database the present schema."""
-    engine = open_engine(url)
-    async with engine.connect() as connection:
-        connection = await connection.execution_options(is_write=True)
-        async with connection.begin():
-            await connection.run_sync(METADATA.create_all)
-    await engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this test process, with a database of the present schema to copy from."""
@@ -166,7 +156,7 @@ def postgres() -> Iterator[Postgres]:
         try:
             run_apart(wait_until_it_answers(server))
             run_apart(server.execute(f"CREATE DATABASE {TEMPLATE}"))
-            run_apart(make_head(server.url(TEMPLATE)))
+            run_apart(migrate(server.url(TEMPLATE)))
             yield server
         finally:
             process.send_signal(signal.SIGQUIT)
@@ -177,8 +167,7 @@ def postgres() -> Iterator[Postgres]:
 def sqlite_head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file of the present schema, to copy from."""
     path = tmp_path_factory.mktemp("sqlite") / "head.db"
-    path.touch(0o600)
-    run_apart(make_head(sqlite_url(path)))
+    run_apart(migrate(sqlite_url(path)))
     return path
 
 

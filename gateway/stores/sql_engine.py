@@ -141,7 +141,7 @@ def _open_postgresql(url: URL, statement_seconds: float) -> AsyncEngine:
 
 
 @contextlib.asynccontextmanager
-async def store_errors(operation: str, deadline_seconds: float) -> AsyncIterator[None]:
+async def store_errors(operation: str, deadline_seconds: float | None) -> AsyncIterator[None]:
     """End the block after `deadline_seconds`, and raise StoreError for that and whatever SQL raises.
 
     The foreign exception is not chained: a database's own message may quote a row.
@@ -170,24 +170,24 @@ async def read_rows(
     deadline_seconds: float = READ_SECONDS,
 ) -> Sequence[Row[Any]]:
     """The rows of one SELECT. Raises StoreError, at the latest after `deadline_seconds`."""
-    async with store_errors(operation, deadline_seconds), engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            # One statement is its own snapshot; without this it would cost two more round trips.
-            connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+    async with store_errors(operation, deadline_seconds), engine.connect() as opened:
+        # One statement is its own snapshot; a transaction would cost PostgreSQL two more round trips.
+        options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
+        connection = await opened.execution_options(**options)
         rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
         return rows
 
 
 @contextlib.asynccontextmanager
 async def write_transaction(
-    engine: AsyncEngine, operation: str, deadline_seconds: float = WRITE_SECONDS
+    engine: AsyncEngine, operation: str, deadline_seconds: float | None = WRITE_SECONDS
 ) -> AsyncIterator[AsyncConnection]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
-    Raises StoreError, at the latest after `deadline_seconds`; whether the commit happened is then
-    unknown, so what is written here must bear being written again.
+    Raises StoreError, at the latest after `deadline_seconds` (None: no deadline); whether the commit
+    happened is then unknown, so what is written here must bear being written again.
     """
-    async with store_errors(operation, deadline_seconds), engine.connect() as connection:
-        connection = await connection.execution_options(is_write=True)
+    async with store_errors(operation, deadline_seconds), engine.connect() as opened:
+        connection = await opened.execution_options(is_write=True)
         async with connection.begin():
             yield connection
