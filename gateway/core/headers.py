@@ -17,6 +17,7 @@ from gateway.core.tracing import traceparent_ok
 
 RawField: TypeAlias = tuple[bytes, bytes]
 TextField: TypeAlias = tuple[str, str]
+_Judged: TypeAlias = dict[bytes, list[RawField]]
 
 _HOP_BY_HOP = frozenset(
     {
@@ -86,24 +87,11 @@ class _Fate(enum.Enum):
 
     CROSSES = enum.auto()
     STAYS = enum.auto()
-    CONNECTION = enum.auto()
-    FORWARDED = enum.auto()
-    FORWARDED_FOR = enum.auto()
-    FORWARDED_PROTO = enum.auto()
-    FORWARDED_HOST = enum.auto()
-    TRACEPARENT = enum.auto()
-    TRACESTATE = enum.auto()
+    JUDGED = enum.auto()
 
 
-_FATES = {
-    b"connection": _Fate.CONNECTION,
-    b"forwarded": _Fate.FORWARDED,
-    b"x-forwarded-for": _Fate.FORWARDED_FOR,
-    b"x-forwarded-proto": _Fate.FORWARDED_PROTO,
-    b"x-forwarded-host": _Fate.FORWARDED_HOST,
-    b"traceparent": _Fate.TRACEPARENT,
-    b"tracestate": _Fate.TRACESTATE,
-}
+# Whether these cross depends on more than their name; so it does for every X-Forwarded-*.
+_JUDGED = frozenset({b"connection", b"forwarded", b"traceparent", b"tracestate"})
 
 
 def request_fields(
@@ -119,18 +107,18 @@ def request_fields(
     `odd_characters` are those of `_` and `.` that a field's name may hold; names are compared as
     if they were dashes, for that is what many servers make of them.
     """
-    kept: list[tuple[bytes, bytes, bytes]] = []
-    held: dict[_Fate, list[RawField]] = {}
+    crossing: list[tuple[bytes, bytes, bytes]] = []
+    judged: _Judged = {}
     for name, value in raw:
         fate, plain = _fate(name, odd_characters)
         if fate is _Fate.CROSSES:
-            kept.append((plain, name, value))
-        elif fate is not _Fate.STAYS:
-            held.setdefault(fate, []).append((name, value))
-    named = _named([value for _, value in held.get(_Fate.CONNECTION, ())])
-    fields = [(name, value) for plain, name, value in kept if plain not in named]
-    fields += _trace(held, named)
-    fields += _forwarded(held, arrival)
+            crossing.append((plain, name, value))
+        elif fate is _Fate.JUDGED:
+            judged.setdefault(plain, []).append((name, value))
+    named = _named([value for _, value in judged.pop(b"connection", ())])
+    fields = [(name, value) for plain, name, value in crossing if plain not in named]
+    fields += _trace(judged, named)
+    fields += _forwarded(judged, arrival)
     fields += [(name.encode(), value.encode()) for name, value in identity]
     return _checked(fields)
 
@@ -148,32 +136,27 @@ def response_fields(
     fields = [
         (name, value)
         for plain, name, value in rows
-        if plain not in named
-        and plain not in _HOP_BY_HOP
-        and plain != b"x-request-id"
-        and not plain.startswith(_LIMIT_FIELDS)
+        if plain not in named and not _is_said_by_us(plain)
     ]
     fields += [(name.encode(), value.encode()) for name, value in ours]
     return _checked(fields)
 
 
 # By the name as it was spelt: clients spell alike, so nearly every look-up is a hit.
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _fate(name: bytes, odd_characters: str) -> tuple[_Fate, bytes]:
     """What becomes of a field, and its name in the form in which names are compared."""
-    lower = name.lower()
     plain = _plain(name)
-    special = _FATES.get(plain)
     is_odd = (b"_" in name and "_" not in odd_characters) or (
         b"." in name and "." not in odd_characters
     )
-    if special is None and plain.startswith(_FORWARDED):
-        special = _Fate.FORWARDED
+    if is_odd or _is_kept_back(plain):
+        return _Fate.STAYS, plain
+    if plain not in _JUDGED and not plain.startswith(_FORWARDED):
+        return _Fate.CROSSES, plain
     # An odd spelling of a name that means something here is not that field, and must not reach
     # an upstream that would take it for it.
-    if is_odd or (special is not None and plain != lower) or _is_kept_back(plain):
-        return _Fate.STAYS, plain
-    return special or _Fate.CROSSES, plain
+    return (_Fate.JUDGED if plain == name.lower() else _Fate.STAYS), plain
 
 
 def _is_kept_back(plain: bytes) -> bool:
@@ -185,43 +168,48 @@ def _is_kept_back(plain: bytes) -> bool:
     )
 
 
+@lru_cache(maxsize=512)
+def _is_said_by_us(plain: bytes) -> bool:
+    """Whether a field of an answer is the connection's or the gateway's, not the upstream's."""
+    return plain in _HOP_BY_HOP or plain == b"x-request-id" or plain.startswith(_LIMIT_FIELDS)
+
+
 def _named(connection: Iterable[bytes]) -> frozenset[bytes]:
     """The field names that Connection declares hop-by-hop; framing cannot be declared away."""
     names = {_plain(name.strip()) for value in connection for name in value.split(b",")}
     return frozenset(names - _FRAMING)
 
 
+@lru_cache(maxsize=512)
 def _plain(name: bytes) -> bytes:
     """The form in which names are compared: letter case, `_` and `.` make no difference."""
     return name.lower().replace(b"_", b"-").replace(b".", b"-")
 
 
-def _trace(held: dict[_Fate, list[RawField]], named: frozenset[bytes]) -> list[RawField]:
+def _trace(judged: _Judged, named: frozenset[bytes]) -> list[RawField]:
     """The client's trace if it is one and valid; its state only together with it."""
-    parents = held.get(_Fate.TRACEPARENT, [])
-    if len(parents) != 1 or not traceparent_ok(parents[0][1].decode("latin-1")):
+    parents = judged.pop(b"traceparent", [])
+    states = judged.pop(b"tracestate", [])
+    is_valid = len(parents) == 1 and traceparent_ok(parents[0][1].decode("latin-1"))
+    if not is_valid or b"traceparent" in named:
         return []
-    trace = parents + held.get(_Fate.TRACESTATE, [])
-    return [(name, value) for name, value in trace if _plain(name) not in named]
+    return parents if b"tracestate" in named else parents + states
 
 
-def _forwarded(held: dict[_Fate, list[RawField]], arrival: Arrival) -> list[RawField]:
+def _forwarded(judged: _Judged, arrival: Arrival) -> list[RawField]:
     """What is said of the way here: on a trusted proxy's word and ours, or on ours alone."""
-    chain, proto, host = [arrival.peer.encode()], arrival.scheme.encode(), arrival.host.encode()
-    fields: list[RawField] = []
-    if arrival.is_trusted:
-        fields += held.get(_Fate.FORWARDED, [])
-        chain = [value for _, value in held.get(_Fate.FORWARDED_FOR, ())] + chain
-        # A proxy that adds instead of replacing leaves the client's own word in front of its.
-        proto = held.get(_Fate.FORWARDED_PROTO, [(b"", proto)])[-1][1]
-        host = held.get(_Fate.FORWARDED_HOST, [(b"", host)])[-1][1]
-    fields += [
-        (b"X-Forwarded-For", b", ".join(chain)),
-        (b"X-Forwarded-Proto", proto),
-        (b"X-Forwarded-Host", host),
+    said = judged if arrival.is_trusted else {}
+    hops = [value for _, value in said.pop(b"x-forwarded-for", ())]
+    # A proxy that adds instead of replacing leaves the client's own word in front of its.
+    protos = [arrival.scheme.encode(), *(v for _, v in said.pop(b"x-forwarded-proto", ()))]
+    hosts = [arrival.host.encode(), *(v for _, v in said.pop(b"x-forwarded-host", ()))]
+    return [
+        *(field for fields in said.values() for field in fields),
+        (b"X-Forwarded-For", b", ".join([*hops, arrival.peer.encode()])),
+        (b"X-Forwarded-Proto", protos[-1]),
+        (b"X-Forwarded-Host", hosts[-1]),
         (b"X-Request-Id", arrival.request_id.encode()),
     ]
-    return fields
 
 
 def _checked(fields: list[RawField]) -> list[RawField] | str:
