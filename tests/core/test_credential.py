@@ -54,6 +54,7 @@ def test_a_bearer_key_is_found(value: str) -> None:
         pytest.param([f"Bearer={KEY}"], Refusal.MISSING_KEY, id="equals-sign"),
         pytest.param([KEY], Refusal.MISSING_KEY, id="no-scheme"),
         pytest.param([f"\ufeffBearer {KEY}"], Refusal.MISSING_KEY, id="byte-order-mark-first"),
+        pytest.param([f"\u00a0Bearer {KEY}"], Refusal.MISSING_KEY, id="no-break-space-first"),
         pytest.param([f"\uff22earer {KEY}"], Refusal.MISSING_KEY, id="full-width-scheme"),
         pytest.param(["Bearer"], Refusal.AMBIGUOUS_CREDENTIALS, id="scheme-alone"),
         pytest.param(["Bearer   "], Refusal.AMBIGUOUS_CREDENTIALS, id="scheme-and-spaces"),
@@ -88,7 +89,9 @@ def test_no_key_or_no_single_key(values: list[str], expected: Refusal) -> None:
         pytest.param("\ufeff" + KEY, id="byte-order-mark"),
         pytest.param(KEY[:20] + "\u200b" + KEY[20:], id="zero-width-space"),
         pytest.param(KEY.replace("k", "\uff4b"), id="full-width-twin"),
-        pytest.param("\u00a0" + KEY, id="no-break-space"),
+        pytest.param("\u00a0" + KEY, id="no-break-space-before"),
+        pytest.param(KEY + "\u00a0", id="no-break-space-after"),
+        pytest.param(KEY[:-1] + "\ud800", id="lone-surrogate"),
         pytest.param("\udcc3\udcbf" + KEY, id="bytes-that-are-no-utf-8"),
         pytest.param("x' OR 1=1 --", id="sql"),
     ],
@@ -99,6 +102,7 @@ def test_what_is_no_key_is_malformed_and_never_looked_up(text: str) -> None:
 
     assert isinstance(found, Credential)
     assert found.parse() is None
+    assert len(found.digest(PEPPER).value) == 32
 
 
 @given(st.lists(st.builds(str.__add__, st.sampled_from(["", "Bearer ", "bearer\t"]), any_text)))

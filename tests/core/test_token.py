@@ -134,6 +134,27 @@ def test_what_is_no_whole_token_is_refused(text: str) -> None:
     assert token.parse(text, "globex") is None
 
 
+def _sealed(text: str) -> str:
+    return text + token.checksum(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "vendor"),
+    [
+        pytest.param(_sealed(f"sk_live_{SECRET_ID}{SECRET}0"), "", id="one-too-long"),
+        pytest.param(_sealed(f"sk_live_{SECRET_ID}{SECRET[1:]}"), "", id="one-too-short"),
+        pytest.param(_sealed(f"sk_live_{SECRET_ID}{SECRET[1:]}_"), "", id="underscore-inside"),
+        pytest.param(_sealed(f"sk_live_{SECRET_ID}{SECRET[1:]}\n"), "", id="line-feed-inside"),
+        pytest.param(_sealed(f"sk_prod_{SECRET_ID}{SECRET}"), "", id="no-such-environment"),
+        pytest.param(_sealed(f"evil_sk_live_{SECRET_ID}{SECRET}"), "acme", id="other-vendor"),
+        pytest.param(_sealed(f"acmeXsk_live_{SECRET_ID}{SECRET}"), "acme", id="vendor-run-on"),
+    ],
+)
+def test_a_sound_checksum_does_not_make_a_token(text: str, vendor: str) -> None:
+    """Whoever computes checksums still gets nothing but whole tokens of ours looked up."""
+    assert token.parse(text, vendor) is None
+
+
 @given(any_text | st.text(min_size=58, max_size=58), st.sampled_from(["", "acme"]))
 def test_no_text_breaks_the_parser(text: str, vendor: str) -> None:
     """Whatever a caller sends is answered, and by chance it is never a key."""
