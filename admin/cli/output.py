@@ -1,0 +1,67 @@
+"""What a command says: one JSON document for programs, or words and tables for people."""
+
+__all__ = ["Output", "plain", "table"]
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+# Where nobody looks, nothing may be cut off to fit: a pipe's reader wants whole ids.
+_WIDTH_OF_A_PIPE = 200
+
+_STYLES = {
+    "active": "green",
+    "approved": "green",
+    "disabled": "yellow",
+    "requested": "yellow",
+    "denied": "red",
+    "expired": "red",
+    "revoked": "red",
+}
+
+
+class Output:
+    """Standard output, in the form that was asked for."""
+
+    def __init__(self, stream: TextIO, *, is_json: bool) -> None:
+        """With `is_json` nothing but one document is written."""
+        self.is_json = is_json
+        self._stream = stream
+        self.console = Console(
+            file=stream,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=None if stream.isatty() else _WIDTH_OF_A_PIPE,
+        )
+
+    def show(self, document: Mapping[str, object], *said: RenderableType) -> None:
+        """Write the document, or what is said to people."""
+        if self.is_json:
+            json.dump(document, self._stream, ensure_ascii=False, indent=2)
+            self._stream.write("\n")
+            self._stream.flush()
+            return
+        for each in said:
+            # A secret or a command must be copied in one piece, whatever the window's width.
+            self.console.print(each, soft_wrap=isinstance(each, str | Text))
+
+
+def plain(text: object) -> Text:
+    """Text of somebody else's: shown as it is, and never able to steer the terminal."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in str(text))
+    return Text(shown, style=_STYLES.get(shown, ""))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
+    """Rows under their headings; values are shown with `plain`."""
+    grid = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        grid.add_column(column, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        grid.add_row(*(plain(value) for value in row))
+    return grid
