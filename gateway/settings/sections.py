@@ -5,6 +5,7 @@ In the file a duration or size carries its unit (`header_deadline: 10s`); in cod
 """
 
 __all__ = [
+    "METHODS",
     "AccountsSettings",
     "AdminSettings",
     "ForwardNamesSettings",
@@ -31,18 +32,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from gateway.core.keys import ApiAccess
-from gateway.core.limits import CountedPer
+from gateway.core.limits import WINDOW_SECONDS_MAX, CountedPer
 from gateway.settings.values import (
     Count,
     Duration,
+    ExtraMethod,
     Flag,
+    Folder,
+    HostName,
     Method,
     Name,
+    NameOrStar,
     Network,
+    PathPattern,
     Port,
+    Realm,
     RedisUrl,
     ScopeName,
     Size,
@@ -53,6 +68,9 @@ from gateway.settings.values import (
     WholeNumber,
 )
 
+# What every listener serves; `listen.methods_extra` adds to it.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 
 def _written_name(name: str) -> str:
     return name.removesuffix("_seconds").removesuffix("_bytes")
@@ -60,6 +78,14 @@ def _written_name(name: str) -> str:
 
 def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _star_is_all(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return () if "*" in texts else texts
+
+
+def _star_is_none(texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if texts is None or "*" in texts else texts
 
 
 def _nothing_is_empty(value: object) -> object:
@@ -97,14 +123,14 @@ class ForwardNamesSettings(Section):
 class ListenSettings(Section):
     """The proxy's listener, and what it accepts from a client."""
 
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: HostName = "127.0.0.1"
     port: Port = 8080
     environment: Literal["any", "live", "test"] = "any"
     trusted_proxies: tuple[Network, ...] = ()
-    methods_extra: tuple[Method, ...] = ()
+    methods_extra: tuple[ExtraMethod, ...] = ()
     allow_encoded_slash: Flag = False
     forward_names_with: ForwardNamesSettings = ForwardNamesSettings()
-    realm: str = Field(default="api", min_length=1, max_length=64, pattern=r"^[ !#-\[\]-~]+$")
+    realm: Realm = "api"
     header_deadline_seconds: Annotated[float, Duration("10ms", "10m")] = 10.0
     body_idle_deadline_seconds: Annotated[float, Duration("10ms", "1h")] = 30.0
     body_deadline_seconds: Annotated[float, Duration("10ms", "7d")] = 3600.0
@@ -118,7 +144,7 @@ class ListenSettings(Section):
 class AdminSettings(Section):
     """The admin listener: metrics and health. Keep it on a network of your own."""
 
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: HostName = "127.0.0.1"
     port: Port = 8081
 
 
@@ -148,12 +174,12 @@ class UpstreamSettings(Section):
 
 
 class MatchSettings(Section):
-    """Which requests a route takes. No methods means all that the listener serves."""
+    """Which requests a route takes. No methods (or "*") means all that the listener serves."""
 
-    path: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = Field(
+    path: Annotated[tuple[PathPattern, ...], BeforeValidator(_one_or_more)] = Field(
         min_length=1, examples=['"/v1/dns/**"']
     )
-    methods: tuple[Method, ...] = ()
+    methods: Annotated[tuple[Method, ...], AfterValidator(_star_is_all)] = ()
 
 
 class RouteSettings(Section):
@@ -167,14 +193,18 @@ class RouteSettings(Section):
 
 
 class ScopeRuleSettings(Section):
-    """One thing a scope allows: these methods on these routes. What is left out is not restricted."""
+    """One thing a scope allows: these methods on these routes. None (left out, or "*") is not restricted."""
 
-    methods: tuple[Method, ...] | None = Field(default=None, min_length=1)
-    routes: tuple[Name, ...] | None = Field(default=None, min_length=1)
+    methods: Annotated[
+        Annotated[tuple[Method, ...], Field(min_length=1)] | None, AfterValidator(_star_is_none)
+    ] = None
+    routes: Annotated[
+        Annotated[tuple[NameOrStar, ...], Field(min_length=1)] | None, AfterValidator(_star_is_none)
+    ] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "ScopeRuleSettings":
-        if self.methods is None and self.routes is None:
+        if not self.model_fields_set:
             raise ValueError(
                 'names neither methods nor routes, which would allow everything; if that is meant, write methods: ["*"]'
             )
@@ -186,7 +216,9 @@ class LimitSettings(Section):
 
     name: Name = "default"
     quota: Count = Field(examples=["1000"])
-    window_seconds: Annotated[int, Duration("1s", "31d", is_whole=True)] = Field(examples=["60s"])
+    window_seconds: Annotated[
+        int, Duration("1s", f"{WINDOW_SECONDS_MAX // 86_400}d", is_whole=True)
+    ] = Field(examples=["60s"])
     per: CountedPer = CountedPer.KEY
 
 
@@ -256,7 +288,7 @@ class MetricsSettings(Section):
 
 _DEFAULT_SCOPES: Mapping[str, tuple[ScopeRuleSettings, ...]] = {
     "read-only": (ScopeRuleSettings(methods=("GET", "HEAD", "OPTIONS")),),
-    "read-write": (ScopeRuleSettings(methods=("*",)),),
+    "read-write": (ScopeRuleSettings.model_validate({"methods": ["*"]}),),
 }
 _READ_ONLY = "read-only"
 
@@ -266,7 +298,7 @@ class Settings(Section):
 
     listen: ListenSettings = ListenSettings()
     admin: AdminSettings = AdminSettings()
-    data_dir: Path = Path("var")
+    data_dir: Folder = Path("var")
     store: StoreSettings = StoreSettings()
     redis: RedisSettings = RedisSettings()
     upstreams: Annotated[Mapping[Name, UpstreamSettings], BeforeValidator(_nothing_is_empty)] = {}

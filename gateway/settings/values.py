@@ -7,11 +7,17 @@ repeats a value that could hold a password.
 __all__ = [
     "Count",
     "Duration",
+    "ExtraMethod",
     "Flag",
+    "Folder",
+    "HostName",
     "Method",
     "Name",
+    "NameOrStar",
     "Network",
+    "PathPattern",
     "Port",
+    "Realm",
     "RedisUrl",
     "ScopeName",
     "Size",
@@ -28,21 +34,29 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, SecretStr, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, SecretStr, Strict
 from pydantic_core import CoreSchema, core_schema
+
+from gateway.core.keys import KeyType
+from gateway.core.limits import QUOTA_MAX
+from gateway.core.routes import parse_pattern
+from gateway.core.token import is_vendor
 
 # Longer texts are not repeated in a message.
 _SHOWN_MAX = 40
+_REALM_MAX = 64
 _SECONDS_PER = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES_PER = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?(ms|s|m|h|d)")
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _SCOPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,62}")
-_VENDOR_PREFIX = re.compile(r"[a-z][a-z0-9]{1,15}")
+# RFC 9110 §11.2 has the realm as a quoted string; without these two it needs no escapes.
+_NOT_REALM = re.compile(r'["\\]|[^ -~]')
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 
@@ -124,9 +138,11 @@ def _bytes(value: object) -> int:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return f'"{value}"' if len(str(value)) <= _SHOWN_MAX else "this text"
-    return "this"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return "this"
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= _SHOWN_MAX else "this text"
+    return str(value)
 
 
 def _name(text: str) -> str:
@@ -148,12 +164,56 @@ def _scope_name(text: str) -> str:
 
 
 def _vendor_prefix(text: str) -> str:
-    if text and (_VENDOR_PREFIX.fullmatch(text) is None or text in {"sk", "pk"}):
+    if text and (not is_vendor(text) or text in set(KeyType)):
         raise ValueError(
-            f"{_shown(text)} cannot be a prefix; use 2 to 16 lower-case letters and digits, beginning with a letter,"
-            ' and neither "sk" nor "pk"'
+            f"{_shown(text)} cannot be a prefix; use 1 to 16 lower-case letters and digits, beginning with a letter,"
+            f" and none of {', '.join(KeyType)}"
         )
     return text
+
+
+def _name_or_star(text: str) -> str:
+    return text if text == "*" else _name(text)
+
+
+def _host_name(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        pass
+    if ":" in text or _HOST.fullmatch(text) is None:
+        raise ValueError(
+            f'{_shown(text)} is not an address to listen on; write one like "127.0.0.1", "::1" or "0.0.0.0"'
+            " (the port has a field of its own)"
+        )
+    return text
+
+
+def _realm(text: str) -> str:
+    if not 0 < len(text) <= _REALM_MAX or _NOT_REALM.search(text):
+        raise ValueError(
+            f"must be 1 to {_REALM_MAX} ASCII characters, without double quotes and backslashes"
+        )
+    return text
+
+
+def _path_pattern(text: str) -> str:
+    parse_pattern(text)
+    return text
+
+
+def _folder(text: str) -> Path:
+    if not text or "\x00" in text:
+        raise ValueError('must be the path of a folder, like "./var"')
+    return Path(text)
+
+
+def _extra_method(text: str) -> str:
+    if text in {"*", "CONNECT", "TRACE"}:
+        raise ValueError(
+            f'"{text}" cannot be served; name single methods, and neither CONNECT nor TRACE'
+        )
+    return _method(text)
 
 
 def _method(text: str) -> str:
@@ -261,14 +321,26 @@ def _split_store(text: str, schemes: tuple[str, ...]) -> SplitResult:
 
 Flag = Annotated[bool, Strict()]
 WholeNumber = Annotated[int, Strict()]
-Count = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
+Count = Annotated[int, Strict(), Field(ge=1, le=QUOTA_MAX)]
 Port = Annotated[int, Strict(), Field(ge=0, le=65535)]
 Name = Annotated[str, AfterValidator(_name)]
 ScopeName = Annotated[str, AfterValidator(_scope_name)]
 VendorPrefix = Annotated[str, AfterValidator(_vendor_prefix)]
+NameOrStar = Annotated[str, AfterValidator(_name_or_star)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+Realm = Annotated[str, AfterValidator(_realm)]
+PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 Method = Annotated[str, AfterValidator(_method)]
+ExtraMethod = Annotated[str, AfterValidator(_extra_method)]
 Network = Annotated[str, AfterValidator(_network)]
 TargetUrl = Annotated[str, AfterValidator(_target_url)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_secret_url(_redis_url))]
 SqlUrl = Annotated[SecretStr, AfterValidator(_secret_url(_sql_url))]
+
+
+def _folder_or_same(value: object) -> object:
+    return _folder(value) if isinstance(value, str) else value
+
+
+Folder = Annotated[Path, BeforeValidator(_folder_or_same)]
