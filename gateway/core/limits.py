@@ -19,6 +19,7 @@ __all__ = [
     "LimitState",
     "filled",
     "retry_after_header",
+    "spend",
     "take",
     "take_all",
 ]
@@ -126,29 +127,38 @@ def take_all(
     The sequences run side by side; `debts` may be left out.
     """
     owed = debts or (0,) * len(limits)
-    price = cost * MICRO
     held = tuple(map(_less_debt, levels, limits, owed, (now_us,) * len(limits)))
+    left, grant = spend(held, limits, cost, now_us)
+    if grant.allowed:
+        return left, grant
+    kept = tuple(
+        now if debt else before for now, before, debt in zip(held, levels, owed, strict=True)
+    )
+    return kept, grant
+
+
+def spend(
+    held: Sequence[BucketLevel], limits: Sequence[Limit], cost: int, now_us: int
+) -> tuple[tuple[BucketLevel, ...], Grant]:
+    """The decision on buckets that are filled up to `now_us`, and what it leaves in them."""
+    price = cost * MICRO
     short = [
         (limit, _seconds_until(level, limit, price, now_us))
         for limit, level in zip(limits, held, strict=True)
         if level.microtokens < price
     ]
-    kept: tuple[BucketLevel | None, ...]
-    if short:
-        kept = tuple(
-            now if debt else before for now, before, debt in zip(held, levels, owed, strict=True)
-        )
-    else:
-        kept = held = tuple(BucketLevel(tokens - price, at) for tokens, at in held)
+    left = tuple(held)
+    if not short:
+        left = tuple(BucketLevel(tokens - price, at) for tokens, at in held)
     grant = Grant(
         allowed=not short,
         states=tuple(
-            _state(level, limit, now_us) for level, limit in zip(held, limits, strict=True)
+            _state(level, limit, now_us) for level, limit in zip(left, limits, strict=True)
         ),
         retry_after_seconds=max((wait for _, wait in short), default=0.0),
         violated=tuple(limit.name for limit, _ in short),
     )
-    return kept, grant
+    return left, grant
 
 
 def retry_after_header(seconds: float) -> int:
