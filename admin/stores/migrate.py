@@ -1,6 +1,6 @@
 """Brings a database to the present schema: makes it when it is empty, upgrades it when it is older."""
 
-__all__ = ["Migration", "migrate", "upgrade"]
+__all__ = ["Migration", "ensure_schema", "migrate", "upgrade"]
 
 import contextlib
 import os
@@ -42,6 +42,27 @@ class Migration(NamedTuple):
         return f"The database has been upgraded from schema {self.before} to {self.after}.{kept}"
 
 
+async def ensure_schema(url: str) -> Migration | None:
+    """Set an empty database up, so that a first start needs no ceremony; None if it was ready.
+
+    An older one is not touched: when that happens is the operator's choice. Raises Misuse that says
+    so, or that the database is newer, foreign, or cannot be written; and StoreError.
+    """
+    path = database_path(url)
+    if path is not None:
+        _make_writable_file(path)
+    engine = open_engine(url)
+    try:
+        schema = await read_schema(engine)
+        if schema.state is not SchemaState.EMPTY:
+            await check_schema(engine)
+            return None
+        await upgrade(engine, "head")
+    finally:
+        await engine.dispose()
+    return Migration(None, SCHEMA_REVISION, None)
+
+
 async def migrate(url: str) -> Migration:
     """Bring the database at `url` to the present schema; no row is lost, and a failure leaves it as it was.
 
@@ -60,13 +81,16 @@ async def migrate(url: str) -> Migration:
 
 async def _migrate(engine: AsyncEngine, path: Path | None) -> Migration:
     schema = await read_schema(engine)
+    copy = None
     match schema.state:
-        case SchemaState.PRESENT:
-            return Migration(SCHEMA_REVISION, SCHEMA_REVISION, None)
-        case SchemaState.NEWER | SchemaState.FOREIGN:
+        case SchemaState.EMPTY:
+            pass
+        case SchemaState.OLDER:
+            if path is not None:
+                copy = _copied(path, f"before-{SCHEMA_REVISION}")
+        case SchemaState.PRESENT | SchemaState.NEWER | SchemaState.FOREIGN:
             await check_schema(engine)
-    is_older = schema.state is SchemaState.OLDER
-    copy = _copied(path, f"before-{SCHEMA_REVISION}") if path is not None and is_older else None
+            return Migration(SCHEMA_REVISION, SCHEMA_REVISION, None)
     await upgrade(engine, "head")
     return Migration(schema.revision, SCHEMA_REVISION, copy)
 

@@ -2,15 +2,15 @@
 
 __all__ = ["REVISIONS", "SCHEMA_REVISION", "Schema", "SchemaState", "check_schema", "read_schema"]
 
+import asyncio
 from enum import StrEnum
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.errors import Misuse
-from gateway.stores.sql_engine import WRITE_SECONDS, store_errors
+from gateway.stores.sql_engine import WRITE_SECONDS, database_path, store_errors
 
 # Oldest first; the last is what this release works with.
 REVISIONS = ("0001", "0002")
@@ -38,7 +38,8 @@ class Schema(NamedTuple):
 
 async def read_schema(engine: AsyncEngine) -> Schema:
     """Which schema the database has; a SQLite file that is not there is empty. Raises StoreError."""
-    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+    path = database_path(engine.url.render_as_string())
+    if path is not None and not await asyncio.to_thread(path.exists):
         return Schema(SchemaState.EMPTY, None)
     async with (
         store_errors("read the schema's revision", WRITE_SECONDS),
