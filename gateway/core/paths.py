@@ -34,13 +34,11 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # Nothing to decode and nothing to doubt, as long as there is neither "//" nor "/.".
 _PLAIN = re.compile(r"(/[A-Za-z0-9/._~!$&'()*+,=:@-]*)(?:\?([!-\"$-~]*))?")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_ENCODED_SLASH = re.compile(r"%2[fF]")
 _PARAMETERS = re.compile(r";[^/]*")
 _LATE_QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 _HOST_HINT = "The Host header is not a host name with an optional port."
 _AUTHORITY_HINT = "The request target names another host than the Host header."
-_SLASH_HINT = "The path contains an encoded slash (%2F)."
 _UTF8_HINT = "The path does not decode to UTF-8."
 _FOLDED_HINT = "The path contains characters that some servers read as a slash, a dot or a percent."
 
@@ -51,15 +49,14 @@ _WRONG_TARGETS = (
 )
 _WRONG_PATHS = (
     (re.compile(r"%(?![0-9A-Fa-f]{2})"), "The path contains an incomplete percent-encoding."),
-    (re.compile(r"//"), "The path contains an empty segment (//)."),
 )
+_ENCODED_SLASH = ((re.compile(r"%2[fF]"), "The path contains an encoded slash (%2F)."),)
 _WRONG_DECODED = (
     (re.compile(r"[\x00-\x1f\x7f-\x9f]"), "The path contains an encoded control character."),
     (re.compile(r"\\"), "The path contains a backslash."),
     (re.compile(r"%[0-9A-Fa-f]{2}"), "The path is percent-encoded twice."),
     (re.compile(r"/\.{1,2}(?:[/;?#]|\Z)"), "The path contains a dot segment (. or ..)."),
-    # "//" again: an encoded slash, where allowed, can make one. A segment of nothing but
-    # parameters is an empty one to a server that cuts them.
+    # A segment of nothing but parameters is an empty one to a server that cuts them.
     (re.compile(r"//|/;[^/]*/"), "The path contains an empty segment."),
 )
 
@@ -97,19 +94,18 @@ def canonical(
 def _careful(target: str, *, encoded_slash: bool) -> CanonicalTarget | str:
     """The same for a target in which something has to be looked at."""
     path, _, query = target.partition("?")
-    wrong = _first_wrong(_WRONG_TARGETS, target) or _first_wrong(_WRONG_PATHS, path)
+    wrong_paths = _WRONG_PATHS if encoded_slash else _WRONG_PATHS + _ENCODED_SLASH
+    wrong = _first_wrong(_WRONG_TARGETS, target) or _first_wrong(wrong_paths, path)
     if wrong:
         return wrong
-    if not encoded_slash and _ENCODED_SLASH.search(path):
-        return _SLASH_HINT
     try:
         decoded = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
         return _UTF8_HINT
-    folded = unicodedata.normalize("NFKC", decoded)
     wrong = _first_wrong(_WRONG_DECODED, decoded)
     if wrong:
         return wrong
+    folded = unicodedata.normalize("NFKC", decoded)
     if folded.count("/") != decoded.count("/") or _first_wrong(_WRONG_DECODED, folded):
         return _FOLDED_HINT
     segments = tuple(unquote(segment) for segment in _split(path))

@@ -95,6 +95,11 @@ def lies_under(path: bytes, prefix: str) -> bool:
 @example(target="/adm%2Fx", encoded_slash=True)
 @example(target="/ADM/x", encoded_slash=False)
 @example(target="/adm%3fx", encoded_slash=False)
+@example(target="/pub/%252e%252e/adm/x", encoded_slash=False)
+@example(target="/pub/..%5cadm/x", encoded_slash=False)
+@example(target="/adm%00/x", encoded_slash=False)
+@example(target="/x;/..;/adm", encoded_slash=False)
+@example(target="//adm/x", encoded_slash=False)
 @example(target="http://h/adm/x", encoded_slash=False)
 def test_no_reading_lies_under_another_route(target: str, encoded_slash: bool) -> None:
     """Whatever the upstream makes of the path, it is the route that the key was checked for."""
