@@ -87,9 +87,11 @@ def _undefined(
     if not isinstance(name, str) or name in known:
         return
     names = [one for one in dict.fromkeys(known) if one != "*"]
-    near = did_you_mean(name, names)
-    choice = f"Defined: {listed(names)}" if near else f"defined: {listed(names)}"
-    yield document.problem(path, f'there is no {kind} "{name}"', f"{near} {choice}".strip())
+    if near := did_you_mean(name, names):
+        hint = f"{near} Defined: {listed(names)}"
+    else:
+        hint = f"defined: {listed(names)}" if names else f"none is defined; add it under {kind}s"
+    yield document.problem(path, f'there is no {kind} "{name}"', hint)
 
 
 def _twice(

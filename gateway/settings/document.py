@@ -37,6 +37,8 @@ _SYNTAX = (
     ("expected ',' or ']'", 'a "," is missing here, or the "[" of line {first} is not closed'),
     ("expected the node content", 'a value is missing here, or a "[" or "{" is not closed'),
     ("found undefined alias", "an alias (*name) without its anchor (&name); put a text that begins with * in quotes"),
+    ("while scanning an alias", "a text that begins with * must be in quotes"),
+    ("while scanning an anchor", "a text that begins with & must be in quotes"),
     ("unknown escape character", "this backslash means nothing in double quotes; use single quotes"),
     ("that cannot start any token", "a value cannot begin with this character; put the value in quotes"),
     ("expected a single document", 'the file holds a second document after "---"; keep one'),
@@ -204,6 +206,10 @@ class _Walk:
             if key in lines:
                 before = f" (line {lines[key]})" if self._has_lines else ""
                 self._tell(here, line, f"is written twice{before}", "keep one of the two")
+                continue
+            if key == "<<":
+                hint = "write the fields out, or take the whole with an alias (name: *anchor)"
+                self._tell(here, line, "entries cannot be merged", hint)
                 continue
             lines[key] = line
             self._mark(here, line)

@@ -74,5 +74,5 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 def _nearest(name: str, known: Collection[str]) -> str:
     by_letters = {one.lower().replace("-", "_"): one for one in known}
     wanted = name.lower().replace("-", "_")
-    found = difflib.get_close_matches(wanted, by_letters, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(wanted, by_letters, n=1, cutoff=0.6)
     return by_letters[found[0]] if found else ""

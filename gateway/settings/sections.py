@@ -88,15 +88,6 @@ def _star_is_none(texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if texts is None or "*" in texts else texts
 
 
-def _nothing_is_empty(value: object) -> object:
-    """A list or mapping whose entries are all commented out is empty, which YAML calls null."""
-    return {} if value is None else value
-
-
-def _no_entries(value: object) -> object:
-    return () if value is None else value
-
-
 class Section(BaseModel):
     """A group of settings: unknown fields are mistakes, and nothing changes after reading."""
 
@@ -291,6 +282,7 @@ _DEFAULT_SCOPES: Mapping[str, tuple[ScopeRuleSettings, ...]] = {
     "read-write": (ScopeRuleSettings.model_validate({"methods": ["*"]}),),
 }
 _READ_ONLY = "read-only"
+_SINGLE_VALUES = frozenset({"data_dir", "docs_url"})
 
 
 class Settings(Section):
@@ -301,8 +293,8 @@ class Settings(Section):
     data_dir: Folder = Path("var")
     store: StoreSettings = StoreSettings()
     redis: RedisSettings = RedisSettings()
-    upstreams: Annotated[Mapping[Name, UpstreamSettings], BeforeValidator(_nothing_is_empty)] = {}
-    routes: Annotated[tuple[RouteSettings, ...], BeforeValidator(_no_entries)] = ()
+    upstreams: Mapping[Name, UpstreamSettings] = {}
+    routes: tuple[RouteSettings, ...] = ()
     scopes: Mapping[ScopeName, tuple[ScopeRuleSettings, ...]] = _DEFAULT_SCOPES
     publishable_scopes: tuple[ScopeName, ...] = (_READ_ONLY,)
     plans: Mapping[Name, PlanSettings] = {"starter": PlanSettings()}
@@ -317,9 +309,16 @@ class Settings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _publishable_only_if_defined(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever the file holds
+    def _defaults_of_the_whole(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever the file holds
+        if not isinstance(data, dict):
+            return data
+        # A list or mapping whose entries are all commented out is null to YAML, as if it were not there.
+        written = {
+            name: value
+            for name, value in data.items()
+            if value is not None or name in _SINGLE_VALUES
+        }
         # Scopes of one's own replace the built-in ones; the default must not then name one that is gone.
-        if isinstance(data, dict) and isinstance(scopes := data.get("scopes"), dict):
-            without = () if _READ_ONLY not in scopes else (_READ_ONLY,)
-            return {"publishable_scopes": without, **data}
-        return data
+        if isinstance(scopes := written.get("scopes"), dict) and _READ_ONLY not in scopes:
+            return {"publishable_scopes": (), **written}
+        return written

@@ -130,9 +130,11 @@ def _seconds(value: object) -> float:
 def _bytes(value: object) -> int:
     found = None if isinstance(value, bool) else _SIZE.fullmatch(str(value))
     if found is None:
+        decimal = re.fullmatch(r"([0-9]+) ?([kKMG])B?", str(value))
+        advice = f'; did you mean "{decimal[1]}{decimal[2].upper()}iB"?' if decimal else ""
         raise ValueError(
             f'must be a size: a whole number of bytes, or one with its unit (KiB, MiB, GiB) like "64KiB",'
-            f" not {_shown(value)}"
+            f" not {_shown(value)}{advice}"
         )
     return int(found[1]) * _BYTES_PER[found[2] or ""]
 

@@ -84,7 +84,8 @@ def _mapping(error: ErrorDetails, path: FieldPath) -> Words:
 def _list(error: ErrorDetails, path: FieldPath) -> Words:
     shown = _shown(error["input"], path)
     one = isinstance(error["input"], str | int | float) and shown.startswith('"')
-    return f"must be a list, not {_kind(error['input'])}", f"write [{shown}]" if one else ""
+    hint = f"write [{shown}]" if one else 'begin each entry with "- "'
+    return f"must be a list, not {_kind(error['input'])}", hint
 
 
 def _text(error: ErrorDetails, path: FieldPath) -> Words:
