@@ -42,9 +42,7 @@ def problem(
     the log line of this occurrence; `legacy_headers` adds X-RateLimit-*.
     """
     reason = refused.reason
-    body = json.dumps(
-        _members(refused, request_id, docs_url.rstrip("/")), ensure_ascii=False
-    ).encode()
+    body = json.dumps(_members(refused, request_id, docs_url.rstrip("/"))).encode()
     headers: list[Field] = [
         ("Content-Type", "application/problem+json"),
         ("Content-Length", str(len(body))),
