@@ -1,0 +1,311 @@
+"""The aiohttp lane: admit, relay, record, for every request that HTTP/1.1 allows (design §7, §11)."""
+
+__all__ = ["Judge", "Lane", "Reports"]
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Protocol, cast
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gateway.core.addresses import client_address
+from gateway.core.headers import Arrival, TextField
+from gateway.core.problem import problem, ratelimit_fields
+from gateway.core.refusal import Refusal, Refused
+from gateway.core.tracing import request_id
+from gateway.http.body import ClientBody
+from gateway.http.bounds import ClientBounds
+from gateway.http.call import CLOSE, CLOSED, KEPT, Call, ClientGone, Lingering
+from gateway.http.compose import compose
+from gateway.http.connection import Connection
+from gateway.http.fitness import can_be_used_again, malformed, unfit
+from gateway.http.relay import relay
+from gateway.http.render import problem_answer
+from gateway.http.terms import LaneTerms
+from gateway.http.tunnel import tunnel
+from gateway.pipeline.exchange import Exchange, Observe
+from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
+from gateway.ports import Clock, UsageSink
+from gateway.upstream.client import Upstream, UpstreamError
+from gateway.upstream.request import Outgoing
+
+_log = logging.getLogger(__name__)
+
+_PATH_KEPT = 512
+
+
+class Judge(Protocol):
+    """Admission, as far as the lane knows it."""
+
+    def decide(self, inquiry: Inquiry) -> Decision:
+        """Yes, no, or what to await."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Who hears of every finished request."""
+
+    usage: UsageSink
+    observe: Observe
+
+
+class Lane:
+    """Serves requests; owns no socket. Each request ends in exactly one usage record."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        upstreams: Mapping[str, Upstream],
+        *,
+        terms: LaneTerms,
+        clock: Clock,
+        reports: Reports,
+    ) -> None:
+        """`upstreams` by the names that routes know."""
+        self._judge = judge
+        self._upstreams = upstreams
+        self._terms = terms
+        self._clock = clock
+        self._reports = reports
+        self.is_draining = False
+
+    @property
+    def bounds(self) -> ClientBounds:
+        """What each client may ask of us."""
+        return self._terms.bounds
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The whole story of one request."""
+        call = self._open(request)
+        try:
+            try:
+                refused = await self._serve(call)
+            except asyncio.CancelledError:
+                # Either a deadline of ours, or the client has gone and nobody wants an answer.
+                refused = call.overdue()
+                if refused is None:
+                    raise
+            if refused is not None:
+                self._refuse(call, refused)
+        except (ClientGone, ConnectionError):
+            call.keeps_alive = False
+        except Exception:
+            call.exchange.refused(call.refused(Refusal.INTERNAL))
+            raise
+        finally:
+            self._close(call)
+        return await self._leave(call)
+
+    def refuse_raw(self, connection: Connection, reason: Refusal) -> None:
+        """Answer what never became a request, and close."""
+        exchange = self._exchange(connection.peer, "", "", None)
+        refused = Refused(reason)
+        exchange.refused(refused)
+        transport = connection.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(self._problem(refused, exchange.request_id, CLOSE))
+        self._record(exchange)
+        connection.cut()
+
+    def failed(
+        self, connection: Connection, request: web.BaseRequest, error: BaseException | None
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed, or what we failed on; the connection ends with it."""
+        if isinstance(error, HttpProcessingError):
+            reason = malformed(error, self._terms.bounds)
+            # Never the error itself: it quotes the request, credential and all.
+            _log.info("malformed request from %s: %s", connection.peer, reason.code)
+            self.refuse_raw(connection, reason)
+        else:
+            call = Call.of(request)
+            _log.error("request %s failed", call and call.exchange.request_id, exc_info=error)
+            if call is None or call.is_head_sent:
+                connection.abort()
+            else:
+                call.keeps_alive = False
+                refused = call.refused(Refusal.INTERNAL)
+                call.write(self._problem(refused, call.exchange.request_id, call.framing))
+        return Lingering(connection)
+
+    def _open(self, request: web.BaseRequest) -> Call:
+        connection = cast("Connection", request.protocol)
+        headers = request.headers
+        exchange = self._exchange(
+            client_address(
+                connection.peer, headers.getall("X-Forwarded-For", ()), self._terms.trusted
+            ),
+            request.method,
+            _shown_path(request.raw_path),
+            headers.get("X-Request-Id"),
+        )
+        connection.task = asyncio.current_task()
+        keeps_alive = request.keep_alive and not self.is_draining
+        return Call(request, connection, exchange, keeps_alive=keeps_alive)
+
+    def _exchange(self, address: str, method: str, path: str, sent_id: str | None) -> Exchange:
+        return Exchange(
+            began=self._clock.monotonic(),
+            method=method,
+            path=path,
+            address=address,
+            request_id=request_id(sent_id, self._terms.fresh_id),
+        )
+
+    async def _serve(self, call: Call) -> Refused | None:
+        """Pass the request on and its answer back; or why not."""
+        refused = unfit(call, self._terms)
+        if refused is not None:
+            return refused
+        headers = call.request.headers
+        decision = self._judge.decide(
+            Inquiry(
+                call.exchange.method,
+                call.request.raw_path,
+                headers.get("Host"),
+                tuple(headers.getall("Authorization", ())),
+                headers.get("Origin"),
+                call.exchange.address,
+            )
+        )
+        if isinstance(decision, Waits):
+            decision = await decision.resolve()
+        if isinstance(decision, Refused):
+            return decision
+        return await self._forward(call, decision)
+
+    async def _forward(self, call: Call, admitted: Admitted) -> Refused | None:
+        exchange, terms = call.exchange, self._terms
+        exchange.admitted(admitted.key, admitted.route.name)
+        upstream = self._upstreams[admitted.route.upstream]
+        outgoing = compose(call, admitted, self._arrival(call), terms, upstream.bounds)
+        if isinstance(outgoing, Refused):
+            return outgoing
+        ours = [("X-Request-Id", exchange.request_id)]
+        ours += ratelimit_fields(admitted.grant, legacy=terms.has_legacy_headers)
+        upstream.began()
+        exchange.upstream_began = self._clock.monotonic()
+        try:
+            response = await self._ask(call, upstream, outgoing)
+            if isinstance(response, Refused):
+                return replace(response, grant=admitted.grant)
+            return await _pass_on(call, response, ours, upstream)
+        finally:
+            upstream.ended()
+            exchange.upstream_ended = self._clock.monotonic()
+
+    async def _ask(
+        self, call: Call, upstream: Upstream, outgoing: Outgoing
+    ) -> aiohttp.ClientResponse | Refused:
+        connection = call.connection
+        connection.watch(upstream.bounds.response_seconds, Refusal.UPSTREAM_TIMEOUT)
+        try:
+            response, target = await upstream.send(call.request.method, outgoing)
+        except UpstreamError as error:
+            call.exchange.target = error.target
+            body = outgoing.body
+            if isinstance(body, ClientBody) and body.refusal is not None:
+                return call.refused(body.refusal)
+            _log.warning("request %s: %s: %s", call.exchange.request_id, upstream.name, error)
+            return call.refused(error.reason)
+        finally:
+            connection.unwatch()
+        call.exchange.target = target.name
+        return response
+
+    def _arrival(self, call: Call) -> Arrival:
+        peer = call.connection.peer
+        return Arrival(
+            peer=peer,
+            is_trusted=self._terms.trusted.contains(peer),
+            scheme="http",
+            host=call.request.headers.get("Host", ""),
+            request_id=call.exchange.request_id,
+        )
+
+    def _refuse(self, call: Call, refused: Refused) -> None:
+        """Say no; if the answer has begun, break it off instead."""
+        if call.is_head_sent:
+            call.exchange.broke_off(refused.reason)
+            call.connection.abort()
+            call.keeps_alive = False
+            return
+        call.exchange.refused(refused)
+        if not can_be_used_again(call, self._terms.bounds):
+            call.keeps_alive = False
+        is_head = call.request.method == "HEAD"
+        answer = self._problem(
+            refused, call.exchange.request_id, call.framing, has_body=not is_head
+        )
+        call.write(answer)
+        call.is_head_sent = True
+
+    def _problem(
+        self, refused: Refused, id_: str, framing: bytes, *, has_body: bool = True
+    ) -> bytes:
+        terms = self._terms
+        answer = problem(
+            refused,
+            id_,
+            realm=terms.realm,
+            docs_url=terms.docs_url,
+            legacy_headers=terms.has_legacy_headers,
+        )
+        if refused.reason is Refusal.METHOD_NOT_ALLOWED:
+            framing += b"Allow: %b\r\n" % ", ".join(sorted(terms.methods)).encode()
+        return problem_answer(
+            answer, epoch_now=self._clock.now(), framing=framing, has_body=has_body
+        )
+
+    def _close(self, call: Call) -> None:
+        connection = call.connection
+        connection.unwatch()
+        connection.unwatch_body()
+        self._record(call.exchange)
+
+    def _record(self, exchange: Exchange) -> None:
+        now = self._clock.monotonic()
+        record = exchange.record(now, self._clock.now())
+        upstream_seconds = exchange.upstream_seconds(now)
+        self._reports.usage.record(record)
+        self._reports.observe(
+            record,
+            None if exchange.key is None else exchange.key.name,
+            max(0.0, record.duration_seconds - (upstream_seconds or 0.0)),
+            upstream_seconds,
+            exchange.target,
+        )
+
+    async def _leave(self, call: Call) -> web.StreamResponse:
+        """After the answer: what becomes of the connection, and of a body that nobody wanted."""
+        content = call.request.content
+        if call.keeps_alive and not content.is_eof() and not call.is_body_taken:
+            call.keeps_alive = await call.drop_body(self._terms.bounds.linger_seconds)
+        call.connection.task = None
+        if content.is_eof():
+            return KEPT if call.keeps_alive else CLOSED
+        return Lingering(call.connection)
+
+
+async def _pass_on(
+    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], upstream: Upstream
+) -> Refused | None:
+    try:
+        if call.is_upgrade and response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            return await tunnel(call, response, ours)
+        return await relay(call, response, ours, upstream.bounds.idle_seconds)
+    finally:
+        # An answer that was read to its end has given its connection back already.
+        if not response.closed:
+            response.close()
+
+
+def _shown_path(target: str) -> str:
+    """For the record: never the query, and nothing that cannot be stored."""
+    path = target.partition("?")[0][:_PATH_KEPT]
+    return path if path.isascii() and path.isprintable() else ascii(path)[1:-1]

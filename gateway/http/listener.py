@@ -1,0 +1,108 @@
+"""The proxy's listening socket, its timer, and its orderly end."""
+
+__all__ = ["ProxyListener"]
+
+import asyncio
+import os
+
+from gateway.core.errors import Misuse
+from gateway.http.connection import Connection, Connections
+from gateway.http.lane import Lane
+
+_BACKLOG = 1024
+_POLL_SECONDS = 0.02
+# A client may be sending its next request just as we stop: its connection is given this long to be used once more.
+_GRACE_SECONDS = 0.5
+
+
+class ProxyListener:
+    """Accepts clients for a lane, from `start` until `drain` or `close`."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        host: str,
+        port: int,
+        tick_seconds: float = 0.25,
+        is_shared: bool = False,
+    ) -> None:
+        """`tick_seconds` is how exactly deadlines are kept; `is_shared` lets several workers listen on one port."""
+        self._lane = lane
+        self._host = host
+        self._port = port
+        self._tick_seconds = tick_seconds
+        self._is_shared = is_shared
+        self._listening: asyncio.Server | None = None
+        self._connections: Connections | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use; the configured one, or what the system chose for 0."""
+        return self._port
+
+    @property
+    def connection_count(self) -> int:
+        """How many clients are connected."""
+        return 0 if self._connections is None else len(self._connections.connections)
+
+    async def start(self) -> None:
+        """Listen. Raises Misuse, with what to do, when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        connections = Connections(self._lane.handle, self._lane, self._lane.bounds)
+        try:
+            self._listening = await loop.create_server(
+                connections,
+                self._host,
+                self._port,
+                backlog=_BACKLOG,
+                reuse_port=self._is_shared or None,
+            )
+        except OSError as error:
+            raise Misuse(
+                f"Cannot listen on {self._host}:{self._port}: {os.strerror(error.errno or 0)}. "
+                "Choose another listen.host or listen.port, or stop what uses it."
+            ) from error
+        self._connections = connections
+        self._port = self._listening.sockets[0].getsockname()[1]
+        self._timer = loop.call_later(self._tick_seconds, self._tick)
+
+    async def drain(self, seconds: float) -> bool:
+        """Stop listening, let requests finish for up to `seconds`, then cut; True if nothing had to be cut.
+
+        Answers say that the connection closes, and connections without a request are closed after a moment.
+        """
+        loop = asyncio.get_running_loop()
+        self._lane.is_draining = True
+        if self._listening is not None:
+            self._listening.close()
+        began = loop.time()
+        while self.connection_count and loop.time() - began < seconds:
+            if loop.time() - began >= min(_GRACE_SECONDS, seconds / 2):
+                self._close_idle()
+            await asyncio.sleep(_POLL_SECONDS)
+        is_clean = not self.connection_count
+        await self.close()
+        return is_clean
+
+    async def close(self) -> None:
+        """Stop at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listening is not None:
+            self._listening.close()
+        if self._connections is not None:
+            await self._connections.shutdown(0)
+
+    def _close_idle(self) -> None:
+        if self._connections is not None:
+            for connection in self._connections.connections:
+                if isinstance(connection, Connection) and connection.is_idle:
+                    connection.force_close()
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._tick_seconds, self._tick)
+        if self._connections is not None:
+            self._connections.check(loop.time())

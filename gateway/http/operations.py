@@ -1,0 +1,51 @@
+"""The operator's endpoints on the admin listener: metrics, liveness, readiness (design §9, §10)."""
+
+__all__ = ["Readiness", "operations_app"]
+
+import enum
+from collections.abc import Callable
+
+from aiohttp import web
+
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Readiness(enum.Enum):
+    """Whether this process should be given traffic; degraded means yes, with a store away."""
+
+    READY = ("ready", 200)
+    DEGRADED = ("degraded", 200)
+    NOT_READY = ("not_ready", 503)
+
+    def __init__(self, word: str, status: int) -> None:
+        """Unpack the row."""
+        self.word = word
+        self.status = status
+
+
+def operations_app(
+    *,
+    render_metrics: Callable[[], bytes],
+    readiness: Callable[[], tuple[Readiness, dict[str, str]]],
+) -> web.Application:
+    """`readiness` also says what it found, by name; `/healthz` asks nobody, so that no outage restarts the process."""
+
+    async def metrics(_request: web.Request) -> web.Response:  # noqa: RUF029 -- the shape of a handler
+        return web.Response(body=render_metrics(), headers={"Content-Type": _EXPOSITION})
+
+    async def healthz(_request: web.Request) -> web.Response:  # noqa: RUF029
+        return web.json_response({"status": "alive"}, headers={"Cache-Control": "no-store"})
+
+    async def readyz(_request: web.Request) -> web.Response:  # noqa: RUF029
+        state, details = readiness()
+        return web.json_response(
+            {"status": state.word, **details},
+            status=state.status,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    return app

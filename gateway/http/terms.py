@@ -1,0 +1,34 @@
+"""What the operator has chosen for the proxy listener; plain values."""
+
+__all__ = ["METHODS", "LaneTerms"]
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.core.addresses import Networks
+from gateway.http.bounds import ClientBounds
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _fresh_id() -> str:
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTerms:
+    """How requests are taken in and refused.
+
+    `docs_url` is where the pages about problems live; `odd_characters` are those of `_` and `.` with
+    which field names may pass; `methods` are served at all; `fresh_id` makes request ids.
+    """
+
+    realm: str = "keywright"
+    docs_url: str = ""
+    has_legacy_headers: bool = False
+    trusted: Networks = field(default_factory=lambda: Networks(()))
+    methods: frozenset[str] = METHODS
+    odd_characters: str = ""
+    bounds: ClientBounds = field(default_factory=ClientBounds)
+    fresh_id: Callable[[], str] = _fresh_id

@@ -1,0 +1,127 @@
+"""What is known of one request so far; it ends as one usage record, whichever way it ends."""
+
+__all__ = ["CLIENT_GONE", "CLIENT_GONE_STATUS", "Exchange", "Observe"]
+
+from typing import Protocol
+
+from gateway.core.keys import Key
+from gateway.core.record import SERVED, UsageRecord
+from gateway.core.refusal import Refusal, Refused
+
+# The outcome, and the status in the record, of a request whose client left before there was an answer.
+CLIENT_GONE = "client_gone"
+CLIENT_GONE_STATUS = 499
+
+
+class Observe(Protocol):
+    """Who is told of each finished request, besides the usage sink: the metrics."""
+
+    def __call__(
+        self,
+        record: UsageRecord,
+        key_name: str | None,
+        overhead_seconds: float,
+        upstream_seconds: float | None,
+        target: str | None,
+    ) -> None:
+        """Take note. Never waits and never raises.
+
+        `upstream_seconds` run from handing the request over until the answer's end was passed on, None
+        if no upstream was asked; `overhead_seconds` are what is left of the duration; `target` is host:port.
+        """
+        ...
+
+
+class Exchange:
+    """One request on its way. Times are monotonic seconds."""
+
+    __slots__ = (
+        "address",
+        "began",
+        "bytes_in",
+        "bytes_out",
+        "is_recorded",
+        "key",
+        "method",
+        "outcome",
+        "path",
+        "request_id",
+        "route",
+        "status",
+        "target",
+        "upstream_began",
+        "upstream_ended",
+    )
+
+    def __init__(
+        self, *, began: float, method: str, path: str, address: str, request_id: str
+    ) -> None:
+        """Before anything has been judged: if nothing more becomes known, the client has gone."""
+        self.began = began
+        self.method = method
+        self.path = path
+        self.address = address
+        self.request_id = request_id
+        self.key: Key | None = None
+        self.route: str | None = None
+        self.status = CLIENT_GONE_STATUS
+        self.outcome = CLIENT_GONE
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.target: str | None = None
+        self.upstream_began: float | None = None
+        self.upstream_ended: float | None = None
+        self.is_recorded = False
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a status has been sent, or is about to be."""
+        return self.status != CLIENT_GONE_STATUS
+
+    def admitted(self, key: Key, route: str) -> None:
+        """The caller may do it."""
+        self.key = key
+        self.route = route
+
+    def refused(self, refused: Refused) -> None:
+        """The answer is a refusal."""
+        self.status = refused.reason.status
+        self.outcome = refused.reason.code
+        self.key = refused.key or self.key
+        self.route = refused.route or self.route
+
+    def answered(self, status: int) -> None:
+        """The upstream's answer is being passed on."""
+        self.status = status
+        self.outcome = SERVED
+
+    def broke_off(self, reason: Refusal) -> None:
+        """The answer had begun when `reason` cut it short: its status stands, its outcome does not."""
+        self.outcome = reason.code
+
+    def record(self, now: float, epoch_now: float) -> UsageRecord:
+        """The one record of this exchange, which ends `now`; `epoch_now` is the same instant with a date."""
+        key = self.key
+        duration = now - self.began
+        return UsageRecord(
+            at=epoch_now - duration,
+            key_id=None if key is None else key.id,
+            account_id=None if key is None else key.account.id,
+            secret_id=None if key is None else key.secret_id,
+            route=self.route,
+            method=self.method,
+            path=self.path,
+            status=self.status,
+            outcome=self.outcome,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            duration_seconds=duration,
+            address=self.address,
+            request_id=self.request_id,
+        )
+
+    def upstream_seconds(self, now: float) -> float | None:
+        """How long the upstream (and the client's reading of its answer) took; None if it was not asked."""
+        if self.upstream_began is None:
+            return None
+        return (self.upstream_ended or now) - self.upstream_began

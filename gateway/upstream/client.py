@@ -1,0 +1,162 @@
+"""One upstream: its targets, its connections, and what its failures mean."""
+
+__all__ = ["Upstream", "UpstreamBounds", "UpstreamError"]
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from gateway.core.errors import KeywrightError
+from gateway.core.refusal import Refusal
+from gateway.core.retry import Failure, may_retry
+from gateway.upstream.request import Outgoing, RelayRequest
+from gateway.upstream.targets import Target, Targets
+
+# An upstream is trusted with larger answers' heads than a client is with requests', but not with endless ones.
+_LINE_BYTES_MAX = 16_384
+_FIELDS_MAX = 256
+_READ_BYTES = 65_536
+
+
+class UpstreamError(KeywrightError):
+    """The upstream gave no answer that could be passed on; `reason` is what the caller is told."""
+
+    def __init__(self, reason: Refusal, cause: str, target: str | None = None) -> None:
+        """`cause` names the kind of fault, never the request; `target` is host:port."""
+        super().__init__(f"{reason.code}: {cause}")
+        self.reason = reason
+        self.target = target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamBounds:
+    """`connect_seconds` bound waiting for a connection, `response_seconds` the wait for the first byte of an
+    answer, `idle_seconds` every pause within it. `max_connections` is the cap over all targets; an unused
+    connection is kept for `keepalive_seconds`, an unreachable target left out for `cooldown_seconds`.
+    """
+
+    connect_seconds: float = 5.0
+    response_seconds: float = 60.0
+    idle_seconds: float = 60.0
+    max_connections: int = 512
+    keepalive_seconds: float = 15.0
+    cooldown_seconds: float = 2.0
+
+
+class Upstream:
+    """Sends requests to one upstream over kept-alive connections. Open it inside the running loop."""
+
+    def __init__(
+        self,
+        name: str,
+        targets: Sequence[str],
+        *,
+        bounds: UpstreamBounds = UpstreamBounds(),
+        is_host_preserved: bool = False,
+    ) -> None:
+        """`targets` are like `http://host:port`; with `is_host_preserved` they get the client's Host field."""
+        self.name = name
+        self.bounds = bounds
+        self.is_host_preserved = is_host_preserved
+        self._targets = Targets(targets, cooldown_seconds=bounds.cooldown_seconds)
+        self._in_flight = 0
+        self._session: aiohttp.ClientSession | None = None
+        self._monotonic: Callable[[], float] | None = None
+
+    async def open(self) -> None:
+        """Get ready; connects to nothing yet."""
+        self._monotonic = asyncio.get_running_loop().time
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            connector=aiohttp.TCPConnector(
+                limit=self.bounds.max_connections,
+                keepalive_timeout=self.bounds.keepalive_seconds,
+                ttl_dns_cache=10,
+            ),
+            # Cookies belong to callers: one caller's must never go out with another's request.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_field_size=_LINE_BYTES_MAX,
+            max_headers=_FIELDS_MAX,
+            max_line_size=_LINE_BYTES_MAX,
+            read_bufsize=_READ_BYTES,
+            request_class=RelayRequest,
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=self.bounds.connect_seconds,
+                sock_connect=self.bounds.connect_seconds,
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    def began(self) -> None:
+        """An exchange begins to need this upstream."""
+        self._in_flight += 1
+
+    def ended(self) -> None:
+        """That exchange is over."""
+        self._in_flight -= 1
+
+    async def send(self, method: str, outgoing: Outgoing) -> tuple[aiohttp.ClientResponse, Target]:
+        """The head of the answer and who gave it; its body is still to be read. Raises UpstreamError.
+
+        A target that cannot be connected to has seen nothing of the request, so the next one is asked.
+        """
+        if self._monotonic is None:
+            raise RuntimeError("The upstream is not open.")
+        tried: list[Target] = []
+        failure = UpstreamError(Refusal.UPSTREAM_UNREACHABLE, "no target")
+        while (target := self._targets.pick(self._monotonic(), tried)) is not None:
+            try:
+                response = await self._ask(target, method, outgoing)
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
+                failure = self._not_connected(target, exc, self._monotonic())
+                tried.append(target)
+                is_over = failure.reason is Refusal.OVERLOADED
+                if is_over or not may_retry(
+                    Failure.NOT_CONNECTED, method, len(tried), is_body_read=False
+                ):
+                    break
+            else:
+                if target.resting_until:
+                    self._targets.reached(target)
+                return response, target
+        raise failure
+
+    async def _ask(self, target: Target, method: str, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise RuntimeError("The upstream is not open.")
+        if not self.is_host_preserved:
+            outgoing.host = target.authority
+        try:
+            return await self._session.request(
+                method, target.url, data=outgoing, allow_redirects=False
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise _broken(target, exc) from exc
+
+    def _not_connected(self, target: Target, exc: Exception, now: float) -> UpstreamError:
+        # Waiting for one of our own connections is no fault of the target's.
+        if isinstance(exc, aiohttp.ConnectionTimeoutError):
+            if self._in_flight > self.bounds.max_connections:
+                return UpstreamError(Refusal.OVERLOADED, "all connections in use", target.name)
+            self._targets.rest(target, now)
+            return UpstreamError(Refusal.UPSTREAM_TIMEOUT, "connecting", target.name)
+        self._targets.rest(target, now)
+        return UpstreamError(Refusal.UPSTREAM_UNREACHABLE, type(exc).__name__, target.name)
+
+
+def _broken(target: Target, exc: Exception) -> UpstreamError:
+    reason = Refusal.UPSTREAM_UNREACHABLE
+    if isinstance(exc, aiohttp.ClientResponseError | ValueError):
+        reason = Refusal.UPSTREAM_INVALID
+    elif isinstance(exc, aiohttp.ServerTimeoutError):
+        reason = Refusal.UPSTREAM_TIMEOUT
+    return UpstreamError(reason, type(exc).__name__, target.name)
