@@ -4,6 +4,8 @@ __all__ = ["PatientConnection"]
 
 import asyncio
 import sqlite3
+from collections.abc import Generator
+from typing import Any
 
 from aiosqlite import Connection
 
@@ -16,7 +18,7 @@ class PatientConnection(Connection):
 
     def __init__(self, address: str, busy_seconds: float) -> None:
         """`address` is a `file:` URI; nothing is opened before the connection is awaited."""
-        self._is_closing = False
+        self._stopped: asyncio.Future[None] | None = None
 
         def open_now() -> sqlite3.Connection:
             return _connect(address, busy_seconds)
@@ -25,20 +27,36 @@ class PatientConnection(Connection):
         # A thread that hangs in a file system must not keep the process from ending.
         self._thread.daemon = True
 
+    def __await__(self) -> Generator[Any, None, Connection]:
+        """Open it. Raises what sqlite3 raises."""
+        try:
+            return (yield from super().__await__())
+        finally:
+            # It stops itself when it could not be opened; its last words need a loop that still runs.
+            yield from self._wait_until_stopped().__await__()
+
+    def stop(self) -> asyncio.Future[None] | None:
+        """Close behind what still runs, then end the thread; the future tells when."""
+        if self._stopped is None:
+            self._stopped = super().stop()
+        return self._stopped
+
     async def close(self) -> None:
         """Close after what still runs, which is interrupted if it lasts; the rest is left to the thread."""
         connection = self._connection
-        if self._is_closing or connection is None:
+        if connection is None or self._stopped is not None:
             return
-        self._is_closing = True
-        stopped = self.stop()
-        if stopped is None:
-            return
-        _, running = await asyncio.wait([stopped], timeout=_CLOSE_SECONDS)
-        # Not before: an interrupted connection leaves its write-ahead log behind when it closes.
-        if running:
+        self.stop()
+        # Not at once: an interrupted connection leaves its write-ahead log behind when it closes.
+        if not await self._wait_until_stopped():
             connection.interrupt()
-            await asyncio.wait(running, timeout=_CLOSE_SECONDS)
+            await self._wait_until_stopped()
+
+    async def _wait_until_stopped(self) -> bool:
+        if self._stopped is None:
+            return True
+        done, _ = await asyncio.wait([self._stopped], timeout=_CLOSE_SECONDS)
+        return bool(done)
 
 
 def _connect(address: str, busy_seconds: float) -> sqlite3.Connection:
