@@ -74,6 +74,7 @@ def test_a_bad_network_is_named(text: str) -> None:
         pytest.param("10.0.0.1", ["2001:db8::1"], "2001:db8::1", id="IPv6"),
         pytest.param("::ffff:10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9", id="mapped"),
         pytest.param("2001:db8:ffff::7", ["203.0.113.9"], "203.0.113.9", id="IPv6-proxy"),
+        pytest.param("fe80::1%eth0", [], "fe80::1", id="zone"),
         pytest.param("", ["203.0.113.9"], "", id="no-address-at-all"),
         pytest.param(
             "10.0.0.1",

@@ -200,6 +200,14 @@ def test_odd_names_when_configured(odd: str, sent: str, crosses: bool) -> None:
     assert found == ([sent, *OURS] if crosses else OURS)
 
 
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "X-Forwarded_Proto", "X.Forwarded.Host"])
+def test_a_trusted_proxy_spells_its_fields(name: str) -> None:
+    """A client's odd spelling of a field does not pass a trusted proxy as that proxy's word."""
+    sent = raw([f"{name}: attacker"])
+
+    assert request_fields(sent, TRUSTED, odd_characters="_.") == request_fields([], TRUSTED)
+
+
 @pytest.mark.parametrize("bad", ["a\rb", "a\nb", "a\0b", "a\x01b", "a\x7fb", "a\r\nX-B: 1"])
 def test_a_field_cannot_become_two(bad: str) -> None:
     """No value, whoever wrote it, breaks out of its line; a tab and any text do no harm."""

@@ -201,7 +201,11 @@ def test_ratelimit_fields(told: Grant, policy: str, level: str) -> None:
 
 def test_legacy_fields_tell_the_tightest_limit() -> None:
     """A client that knows only X-RateLimit-* slows down for the limit that it will meet first."""
-    told = grant(LimitState(DEFAULT, 940, 3.6), LimitState(DAILY, 100, 86_000.5))
+    told = grant(
+        LimitState(DEFAULT, 940, 3.6),
+        LimitState(DAILY, 100, 86_000.5),
+        LimitState(Limit("burst", 10, 1), 9, 0.1),
+    )
 
     assert ratelimit_fields(told, legacy=True)[2:] == [
         ("X-RateLimit-Limit", "50000"),

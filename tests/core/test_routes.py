@@ -124,6 +124,19 @@ def test_first_route_in_order(method: str, target: str, expected: str) -> None:
     assert outcome(TABLE, method, target) == expected
 
 
+def test_a_wildcard_in_front_keeps_its_place() -> None:
+    """A route that begins with * is asked in its turn, among those that begin with a literal."""
+    table = RouteTable([route("a-y", "/a/y"), route("any-x", "/*/x"), route("a", "/a/**")])
+
+    assert [outcome(table, "GET", path) for path in ("/a/x", "/b/x", "/a/y", "/a/z", "/b/z")] == [
+        "any-x",
+        "any-x",
+        "a-y",
+        "a",
+        "-",
+    ]
+
+
 def test_capitals_in_a_pattern_hide_nothing() -> None:
     """A route written with capitals is not passed by in small letters either."""
     table = RouteTable([route("admin", "/Admin/**"), route("rest", "/**")])
@@ -157,6 +170,7 @@ def test_an_encoded_slash_cannot_cross_routes(target: str, expected: str) -> Non
         pytest.param([route("a", "/a/**"), route("b", "/a/b")], [("b", "a")], id="special-last"),
         pytest.param([route("a", "/a/**"), route("b", "/a")], [("b", "a")], id="rest-is-nothing"),
         pytest.param([route("a", "/a/*"), route("b", "/a/**")], [], id="one-is-less-than-rest"),
+        pytest.param([route("a", "/a"), route("b", "/a/**")], [], id="none-is-less-than-rest"),
         pytest.param([route("a", "/a/*"), route("b", "/a/b")], [("b", "a")], id="star"),
         pytest.param([route("a", "/a/b"), route("b", "/a/*")], [], id="literal-before-star"),
         pytest.param([route("a", "/*/**"), route("b", "/**")], [], id="root-is-left"),
