@@ -7,11 +7,10 @@ left to the lane that writes it.
 
 __all__ = ["Arrival", "RawField", "TextField", "request_fields", "response_fields"]
 
-import enum
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from gateway.core.tracing import traceparent_ok
 
@@ -82,13 +81,9 @@ class Arrival(NamedTuple):
     request_id: str
 
 
-class _Fate(enum.Enum):
-    """What becomes of a request's field, by its name."""
-
-    CROSSES = enum.auto()
-    STAYS = enum.auto()
-    JUDGED = enum.auto()
-
+# What becomes of a request's field, by its name. No Enum: on CPython 3.11 naming a member takes
+# 0.1 us, and every field of every request would pay for it.
+_Fate: TypeAlias = Literal["crosses", "stays", "judged"]
 
 # Whether these cross depends on more than their name; so it does for every X-Forwarded-*.
 _JUDGED = frozenset({b"connection", b"forwarded", b"traceparent", b"tracestate"})
@@ -111,9 +106,9 @@ def request_fields(
     judged: _Judged = {}
     for name, value in raw:
         fate, plain = _fate(name, odd_characters)
-        if fate is _Fate.CROSSES:
+        if fate == "crosses":
             crossing.append((plain, name, value))
-        elif fate is _Fate.JUDGED:
+        elif fate == "judged":
             judged.setdefault(plain, []).append((name, value))
     named = _named([value for _, value in judged.pop(b"connection", ())])
     fields = [(name, value) for plain, name, value in crossing if plain not in named]
@@ -151,12 +146,12 @@ def _fate(name: bytes, odd_characters: str) -> tuple[_Fate, bytes]:
         b"." in name and "." not in odd_characters
     )
     if is_odd or _is_kept_back(plain):
-        return _Fate.STAYS, plain
+        return "stays", plain
     if plain not in _JUDGED and not plain.startswith(_FORWARDED):
-        return _Fate.CROSSES, plain
+        return "crosses", plain
     # An odd spelling of a name that means something here is not that field, and must not reach
     # an upstream that would take it for it.
-    return (_Fate.JUDGED if plain == name.lower() else _Fate.STAYS), plain
+    return ("judged" if plain == name.lower() else "stays"), plain
 
 
 def _is_kept_back(plain: bytes) -> bool:
