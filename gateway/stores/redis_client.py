@@ -12,7 +12,7 @@ __all__ = ["PREFIX", "RedisStore", "Script", "Word"]
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -144,7 +144,9 @@ class RedisStore:
                 self._refuse_writes()
             raise
 
-    async def run(self, operation: str, script: Script, keys: tuple[Word, ...], *args: Word) -> Any:  # noqa: ANN401
+    async def run(
+        self, operation: str, script: Script, keys: Sequence[Word], args: Sequence[Word]
+    ) -> Any:  # noqa: ANN401 -- whatever it returns
         """Run a script that writes. Raises StoreError, after which it may have been done."""
         try:
             return await self.write(operation, "EVALSHA", script.sha, len(keys), *keys, *args)

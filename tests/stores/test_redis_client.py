@@ -80,10 +80,10 @@ async def test_a_caller_that_goes_away_leaves_no_answer_behind(redis_store: Redi
 async def test_a_forgotten_script_is_sent_again(redis_store: RedisStore) -> None:
     """SCRIPT FLUSH or a restart is not noticed by the caller, nor called a fault."""
     script = Script("return ARGV[1] + 1")
-    first = await redis_store.run("count", script, (), 1)
+    first = await redis_store.run("count", script, (), (1,))
     await redis_store.write("flush", "SCRIPT", "FLUSH")
 
-    assert (first, await redis_store.run("count", script, (), 2)) == (2, 3)
+    assert (first, await redis_store.run("count", script, (), (2,))) == (2, 3)
     assert redis_store.is_healthy
 
 

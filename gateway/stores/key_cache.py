@@ -1,0 +1,167 @@
+"""L2: verified keys in Redis, by secret id, with tombstones that no late fill overwrites (design §3).
+
+An entry holds the key and the digest of the token that proves it, never the token nor its argon2
+hash. Whatever cannot be read is a miss: SQL then gives the answer.
+"""
+
+__all__ = ["RedisKeyCache"]
+
+import asyncio
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from gateway.core.errors import StoreError
+from gateway.core.keys import (
+    Account,
+    ApiAccess,
+    Environment,
+    Key,
+    KeyDigest,
+    KeyStatus,
+    KeyType,
+)
+from gateway.core.limits import CountedPer, Limit
+from gateway.ports import CachedKey
+from gateway.stores.redis_client import PREFIX, RedisStore, Script
+
+_ENTRY_MS: Final = 3_600_000
+# Longer than any look-up can be on its way.
+_TOMBSTONE_MS: Final = 86_400_000
+_DIGEST_BYTES: Final = 32
+_FILL: Final = Script.beside(__file__, "fill.lua")
+_TOMBSTONE: Final = Script.beside(__file__, "tombstone.lua")
+
+
+class RedisKeyCache:
+    """Implements the KeyCache port."""
+
+    def __init__(self, store: RedisStore) -> None:
+        """`store` is open."""
+        self._store = store
+
+    async def find(self, secret_id: str) -> CachedKey | None:
+        """The cached key; None for a miss, a tombstone, or anything unreadable. Raises StoreError."""
+        try:
+            entry = await self._store.read("find", "HMGET", _name(secret_id), "v", "d", "p", "body")
+        except StoreError as exc:
+            if exc.cause == "WRONGTYPE":
+                return None
+            raise
+        return _cached(secret_id, entry)
+
+    async def fill(self, cached: CachedKey) -> bool:
+        """Write it unless a newer version (or a tombstone of one) stands there; False if so. Raises StoreError."""
+        key, digest = cached.key, cached.digest
+        words = (key.version, digest.value, digest.pepper_id, _body(key), _ENTRY_MS)
+        return bool(await self._store.run("fill", _FILL, (_name(key.secret_id),), words))
+
+    async def bury(self, secret_ids: Sequence[str], version: int) -> None:
+        """Forget these keys, and keep copies older than `version` out for a day. Raises StoreError."""
+        await asyncio.gather(
+            *(
+                self._store.run("bury", _TOMBSTONE, (_name(one),), (version, _TOMBSTONE_MS))
+                for one in secret_ids
+            )
+        )
+
+
+def _name(secret_id: str) -> str:
+    return f"{PREFIX}key:{{{secret_id}}}"
+
+
+def _body(key: Key) -> bytes:
+    account = key.account
+    fields = {
+        "id": key.id,
+        "name": key.name,
+        "account": [account.id, account.name, account.plan, account.api_access],
+        "type": key.type,
+        "environment": key.environment,
+        "status": key.status,
+        "scopes": key.scopes,
+        "secret_id": key.secret_id,
+        "version": key.version,
+        "not_before": key.not_before,
+        "expires_at": key.expires_at,
+        "secret_expires_at": key.secret_expires_at,
+        "addresses": key.addresses,
+        "origins": key.origins,
+        "limits": key.limits,
+    }
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def _cached(secret_id: str, entry: Sequence[bytes | None]) -> CachedKey | None:
+    version, digest, pepper_id, body = entry
+    if version is None or digest is None or pepper_id is None or body is None:
+        return None
+    try:
+        key = _key(json.loads(body, parse_constant=_refuse_constant))
+        is_whole = (
+            key.secret_id == secret_id
+            and key.version == int(version)
+            and len(digest) == _DIGEST_BYTES
+        )
+        return CachedKey(key, KeyDigest(pepper_id.decode(), digest)) if is_whole else None
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+
+
+def _refuse_constant(name: str) -> float:
+    """NaN and the infinities: nothing expires at NaN."""
+    raise ValueError(name)
+
+
+def _key(fields: dict[str, Any]) -> Key:
+    """Raises ValueError, TypeError or KeyError for anything that `_body` would not have written."""
+    account_id, account_name, plan, api_access = _texts(fields["account"])
+    return Key(
+        id=_text(fields["id"]),
+        name=_text(fields["name"]),
+        account=Account(account_id, account_name, plan, ApiAccess(api_access)),
+        type=KeyType(fields["type"]),
+        environment=Environment(fields["environment"]),
+        status=KeyStatus(fields["status"]),
+        scopes=_texts(fields["scopes"]),
+        secret_id=_text(fields["secret_id"]),
+        version=_whole(fields["version"]),
+        not_before=_moment(fields["not_before"]),
+        expires_at=_moment(fields["expires_at"]),
+        secret_expires_at=_moment(fields["secret_expires_at"]),
+        addresses=_texts(fields["addresses"]),
+        origins=_texts(fields["origins"]),
+        limits=tuple(
+            Limit(_text(name), _whole(quota), _whole(window), CountedPer(per))
+            for name, quota, window, per in fields["limits"]
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError
+    return tuple(map(_text, values))
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _moment(value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError
+    if not math.isfinite(value):
+        raise ValueError
+    return float(value)

@@ -1,0 +1,244 @@
+"""What L2 owes the look-up."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.errors import StoreError
+from gateway.core.keys import (
+    Account,
+    ApiAccess,
+    Environment,
+    Key,
+    KeyDigest,
+    KeyStatus,
+    KeyType,
+)
+from gateway.core.limits import CountedPer, Limit
+from gateway.ports import CachedKey, KeyCache
+from gateway.stores.key_cache import RedisKeyCache
+from gateway.stores.redis_client import RedisStore
+from tests.doubles import MemoryKeyCache
+from tests.fixtures_valkey import ValkeyServer
+
+SECRET_ID = "0123456789AB"
+REDIS_KEY = "keywright:key:{0123456789AB}"
+KEY = Key(
+    id="key_1",
+    name="deploy 🚀",
+    account=Account("acc_1", "Ada's Ångström GmbH", "starter", ApiAccess.APPROVED),
+    type=KeyType.SECRET,
+    environment=Environment.LIVE,
+    status=KeyStatus.ACTIVE,
+    scopes=("read-only", "dns-only"),
+    secret_id=SECRET_ID,
+    version=42,
+    not_before=1.5,
+    expires_at=1_795_239_000.123456,
+    secret_expires_at=None,
+    addresses=("192.0.2.0/24",),
+    origins=("https://app.example.com",),
+    limits=(Limit("own", 5, 60, CountedPer.ACCOUNT),),
+)
+CACHED = CachedKey(KEY, KeyDigest("p1", bytes(range(32))))
+BARE = replace(CACHED, key=replace(KEY, scopes=(), addresses=(), origins=(), limits=(), name=""))
+
+Bury = Callable[[str, int], Awaitable[None]]
+
+
+def at_version(version: int) -> CachedKey:
+    """The same key, as read when it had this version."""
+    return replace(CACHED, key=replace(KEY, version=version))
+
+
+class KeyCacheContract:
+    @pytest.mark.parametrize("cached", [CACHED, BARE], ids=["everything-set", "nothing-set"])
+    async def test_what_was_filled_is_found(self, cache: KeyCache, cached: CachedKey) -> None:
+        """A key comes back field by field as it was."""
+        assert await cache.find(SECRET_ID) is None
+        assert await cache.fill(cached)
+        assert await cache.find(SECRET_ID) == cached
+        assert await cache.find("AB0123456789") is None
+
+    @pytest.mark.parametrize(
+        ("first", "second", "is_written", "found"),
+        [
+            pytest.param(7, 8, True, 8, id="newer-replaces"),
+            pytest.param(8, 8, True, 8, id="same-replaces"),
+            pytest.param(8, 7, False, 8, id="older-is-kept-out"),
+            pytest.param(10, 9, False, 10, id="as-numbers-not-as-text"),
+        ],
+    )
+    async def test_the_newest_copy_stays(
+        self, cache: KeyCache, first: int, second: int, is_written: bool, found: int
+    ) -> None:
+        """Of two workers that fill at once the one with the older copy loses."""
+        await cache.fill(at_version(first))
+
+        assert await cache.fill(at_version(second)) is is_written
+        assert await cache.find(SECRET_ID) == at_version(found)
+
+    async def test_a_slow_fill_does_not_undo_a_revocation(
+        self, cache: KeyCache, bury: Bury
+    ) -> None:
+        """A copy read before the revocation is not written after it, however often it is tried."""
+        await cache.fill(at_version(41))
+        await bury(SECRET_ID, 43)
+        written = [await cache.fill(at_version(version)) for version in (41, 42)]
+
+        assert written == [False, False]
+        assert await cache.find(SECRET_ID) is None
+        assert await cache.fill(at_version(43))
+        assert await cache.find(SECRET_ID) == at_version(43)
+
+    async def test_a_race_of_fills_and_a_revocation_never_ends_with_the_old_key(
+        self, cache: KeyCache, bury: Bury
+    ) -> None:
+        """In whatever order they arrive, no older copy is there afterwards."""
+        for version in range(50, 70):
+            await asyncio.gather(
+                cache.fill(at_version(version)),
+                bury(SECRET_ID, version + 1),
+                cache.fill(at_version(version)),
+            )
+
+            assert await cache.find(SECRET_ID) is None
+
+
+class TestMemoryKeyCache(KeyCacheContract):
+    @pytest.fixture
+    def cache(self) -> MemoryKeyCache:
+        """The double that other tests use."""
+        return MemoryKeyCache()
+
+    @pytest.fixture
+    def bury(self, cache: MemoryKeyCache) -> Bury:
+        """How a revocation reaches it."""
+
+        async def leave(secret_id: str, version: int) -> None:
+            cache.leave_tombstone(secret_id, version)
+
+        return leave
+
+
+class TestRedisKeyCache(KeyCacheContract):
+    @pytest.fixture
+    def cache(self, redis_store: RedisStore) -> RedisKeyCache:
+        """The real one."""
+        return RedisKeyCache(redis_store)
+
+    @pytest.fixture
+    def bury(self, cache: RedisKeyCache) -> Bury:
+        """How a revocation reaches it."""
+
+        async def leave(secret_id: str, version: int) -> None:
+            await cache.bury([secret_id], version)
+
+        return leave
+
+
+async def test_an_older_tombstone_does_not_erase_a_newer_one(redis_store: RedisStore) -> None:
+    """Announcements that overtake each other leave the newest floor."""
+    cache = RedisKeyCache(redis_store)
+    await cache.bury([SECRET_ID], 9)
+    await cache.bury([SECRET_ID], 5)
+
+    assert not await cache.fill(at_version(8))
+
+
+async def test_entries_and_tombstones_do_not_stay_for_ever(redis_store: RedisStore) -> None:
+    """An entry lives an hour, a tombstone a day: longer than any fill can be on its way."""
+    cache = RedisKeyCache(redis_store)
+    await cache.fill(CACHED)
+    entry = await redis_store.read("ttl", "TTL", REDIS_KEY)
+    await cache.bury([SECRET_ID], 43)
+    tombstone = await redis_store.read("ttl", "TTL", REDIS_KEY)
+
+    assert (3590 <= entry <= 3600, 86_390 <= tombstone <= 86_400) == (True, True)
+
+
+_BODY = {"scopes": ["read-write"], "secret_id": SECRET_ID, "version": 42}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("SET", REDIS_KEY, ""), id="empty-string"),
+        pytest.param(("SET", REDIS_KEY, "x"), id="string"),
+        pytest.param(("RPUSH", REDIS_KEY, "x"), id="list"),
+        pytest.param(("HSET", REDIS_KEY, "body", "{}"), id="half-an-entry"),
+        pytest.param(("HSET", REDIS_KEY, "body", ""), id="empty-body"),
+        pytest.param(("HSET", REDIS_KEY, "body", "[1]"), id="body-is-a-list"),
+        pytest.param(("HSET", REDIS_KEY, "body", "[" * 100_000), id="body-is-a-bomb"),
+        pytest.param(("HSET", REDIS_KEY, "body", b"\xff\xfe"), id="body-is-not-text"),
+        pytest.param(("HSET", REDIS_KEY, "body", json.dumps(_BODY)), id="body-lacks-fields"),
+        pytest.param(("HSET", REDIS_KEY, "d", "short"), id="short-digest"),
+        pytest.param(("HSET", REDIS_KEY, "v", "x"), id="version-is-no-number"),
+        pytest.param(("HSET", REDIS_KEY, "v", "43"), id="version-of-another-body"),
+        pytest.param(("HSET", REDIS_KEY, "p", b"\xff"), id="pepper-is-not-text"),
+        pytest.param(("HDEL", REDIS_KEY, "d"), id="no-digest"),
+    ],
+)
+async def test_garbage_is_a_miss(redis_store: RedisStore, command: tuple[str | bytes, ...]) -> None:
+    """What somebody else wrote under a key's name neither allows nor breaks anything, and is replaced."""
+    cache = RedisKeyCache(redis_store)
+    if command[0] in {"HSET", "HDEL"}:
+        await cache.fill(CACHED)
+    await redis_store.write("spoil", *command)
+
+    assert await cache.find(SECRET_ID) is None
+    assert redis_store.is_healthy
+    assert await cache.fill(at_version(44))
+    assert await cache.find(SECRET_ID) == at_version(44)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param("expires_at", "NaN", id="never-expires"),
+        pytest.param("expires_at", "1e999", id="beyond-a-double"),
+        pytest.param("expires_at", '"9"', id="text-for-a-moment"),
+        pytest.param("status", '"great"', id="unknown-status"),
+        pytest.param("scopes", '"read-write"', id="text-for-a-list"),
+        pytest.param("version", "true", id="truth-for-a-number"),
+        pytest.param("secret_id", '"AB0123456789"', id="of-another-secret"),
+        pytest.param("limits", "[[1]]", id="half-a-limit"),
+    ],
+)
+async def test_a_body_with_a_wrong_field_is_a_miss(
+    redis_store: RedisStore, field: str, value: str
+) -> None:
+    """Every field is what we would have written, or the entry does not count."""
+    cache = RedisKeyCache(redis_store)
+    await cache.fill(CACHED)
+    body = json.loads(await redis_store.read("get", "HGET", REDIS_KEY, "body"))
+    texts = {name: json.dumps(old) for name, old in body.items()} | {field: value}
+    spoilt = "{" + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
+    await redis_store.write("spoil", "HSET", REDIS_KEY, "body", spoilt)
+
+    assert await cache.find(SECRET_ID) is None
+
+
+async def test_nothing_that_proves_a_key_is_in_an_entry_but_the_digest(
+    redis_store: RedisStore,
+) -> None:
+    """Redis holds HMAC digests, never a token nor its argon2 hash."""
+    await RedisKeyCache(redis_store).fill(CACHED)
+    entry = await redis_store.read("get", "HGETALL", REDIS_KEY)
+
+    assert set(entry[::2]) == {b"v", b"d", b"p", b"body"}
+    assert b"argon2" not in b"".join(entry)
+
+
+async def test_a_dead_server_is_a_fault_and_not_a_miss(own_valkey: ValkeyServer) -> None:
+    """An outage is never taken for an unknown key."""
+    own_valkey.kill()
+    async with RedisStore.open(own_valkey.url) as store:
+        cache = RedisKeyCache(store)
+        with pytest.raises(StoreError):
+            await cache.find(SECRET_ID)
+        with pytest.raises(StoreError):
+            await cache.fill(CACHED)
