@@ -4,7 +4,7 @@ Scalars follow YAML 1.2: only `true` and `false` are booleans, so that `on`, `of
 (as keys too), `010` is no octal number, `1:30` no sexagesimal one, and a date is text. Keys are always text.
 """
 
-__all__ = ["Document", "Mark", "parse", "read_file"]
+__all__ = ["Document", "Mark", "parse", "parse_file", "read_file"]
 
 import re
 from dataclasses import dataclass, field
@@ -124,6 +124,11 @@ def read_file(path: Path) -> Document:
         line = content.count(b"\n", 0, exc.start) + 1
         problem = Problem(source, line, "", "is not UTF-8 text", "save the file as UTF-8")
         return Document(source, problems=[problem])
+    return parse_file(text, source)
+
+
+def parse_file(text: str, source: str) -> Document:
+    """Parse a whole settings file: named sections, or nothing at all."""
     document = parse(text, source)
     if not isinstance(document.data, dict | None):
         hint = 'write names with values, like "listen: {port: 8080}"'

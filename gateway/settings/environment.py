@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from gateway.settings.document import Document, Mark, parse
 from gateway.settings.fields import SECRETS, every_field, field_names
-from gateway.settings.problems import FieldPath, Problem, did_you_mean, listed
+from gateway.settings.problems import FieldPath, Problem, listed, nearest
 from gateway.settings.sections import Settings
 
 PREFIX = "KEYWRIGHT_"
@@ -114,15 +114,19 @@ def _within(problem: Problem, path: FieldPath) -> Problem:
 
 def _no_such_variable(name: str) -> Problem:
     known = [
-        PREFIX + path.replace(".", "__").upper()
+        path.replace(".", "__").upper()
         for path, _ in every_field()
         if "[" not in path and "NAME" not in path
     ]
-    sections = listed([PREFIX + section.upper() for section in field_names(Settings)])
+    # The prefix is left out, or everything would look alike.
+    wanted = name.removeprefix(PREFIX)
     flat = {one.replace("__", "_"): one for one in reversed(known)}
-    exact = flat.get(name.replace("__", "_"))
-    near = f'did you mean "{exact}"?' if exact else did_you_mean(name, known)
-    hint = near or f"such a variable begins with one of: {sections}"
+    near = flat.get(wanted.replace("__", "_")) or nearest(wanted, known)
+    if near:
+        hint = f'did you mean "{PREFIX}{near}"?'
+    else:
+        sections = listed([PREFIX + section.upper() for section in field_names(Settings)])
+        hint = f"such a variable begins with one of: {sections}"
     return Problem(name, None, "", "there is no setting for this variable", hint)
 
 

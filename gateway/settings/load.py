@@ -1,6 +1,6 @@
 """From a file and the environment to `Settings`, or to every mistake in them."""
 
-__all__ = ["Reading", "load", "read"]
+__all__ = ["Reading", "load", "read", "read_text"]
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.settings.checks import mistakes
-from gateway.settings.document import Document, read_file
+from gateway.settings.document import Document, parse_file, read_file
 from gateway.settings.environment import overlay
 from gateway.settings.problems import Problem, SettingsError
 from gateway.settings.references import resolve
@@ -43,7 +43,17 @@ def load(path: Path | None, environ: Mapping[str, str], *, to_serve: bool = Fals
 
 def read(path: Path | None, environ: Mapping[str, str], *, to_serve: bool = False) -> Reading:
     """As `load`, but tells the mistakes instead of raising, and has remarks besides."""
-    document = Document(BUILT_IN) if path is None else read_file(path)
+    return _reading(
+        Document(BUILT_IN) if path is None else read_file(path), environ, to_serve=to_serve
+    )
+
+
+def read_text(text: str, source: str, environ: Mapping[str, str]) -> Reading:
+    """As `read`, from a text that `source` names."""
+    return _reading(parse_file(text, source), environ, to_serve=False)
+
+
+def _reading(document: Document, environ: Mapping[str, str], *, to_serve: bool) -> Reading:
     if document.data is None and document.problems:
         # The file says nothing that could be checked; the variables alone would be half the truth.
         return Reading(None, _ordered(document.problems), ())

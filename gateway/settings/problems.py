@@ -1,6 +1,14 @@
 """A mistake in the settings, as the operator reads it: where it is, what is wrong, what would be right."""
 
-__all__ = ["FieldPath", "Problem", "SettingsError", "did_you_mean", "field_text", "listed"]
+__all__ = [
+    "FieldPath",
+    "Problem",
+    "SettingsError",
+    "did_you_mean",
+    "field_text",
+    "listed",
+    "nearest",
+]
 
 import difflib
 import re
@@ -67,11 +75,12 @@ def listed(names: Collection[str]) -> str:
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """`did you mean "x"?` for the nearest of `known`; empty when none is near."""
-    near = _nearest(name, known)
+    near = nearest(name, known)
     return f'did you mean "{near}"?' if near else ""
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
+    """The one of `known` that `name` is most likely a slip of; empty when none is near."""
     by_letters = {one.lower().replace("-", "_"): one for one in known}
     wanted = name.lower().replace("-", "_")
     found = difflib.get_close_matches(wanted, by_letters, n=1, cutoff=0.6)
