@@ -3,6 +3,7 @@
 __all__ = ["Output", "plain", "table"]
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
@@ -24,6 +25,13 @@ _STYLES = {
 }
 
 
+class _Console(Console):
+    """A console that leaves it to the command what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Output:
     """Standard output, in the form that was asked for."""
 
@@ -31,13 +39,18 @@ class Output:
         """With `is_json` nothing but one document is written."""
         self.is_json = is_json
         self._stream = stream
-        self.console = Console(
+        self._console = _Console(
             file=stream,
             highlight=False,
             markup=False,
             emoji=False,
             width=None if stream.isatty() else _WIDTH_OF_A_PIPE,
         )
+
+    @classmethod
+    def to_stdout(cls, *, is_json: bool) -> "Output":
+        """What all commands use."""
+        return cls(sys.stdout, is_json=is_json)
 
     def show(self, document: Mapping[str, object], *said: RenderableType) -> None:
         """Write the document, or what is said to people."""
@@ -48,7 +61,7 @@ class Output:
             return
         for each in said:
             # A secret or a command must be copied in one piece, whatever the window's width.
-            self.console.print(each, soft_wrap=isinstance(each, str | Text))
+            self._console.print(each, soft_wrap=isinstance(each, str | Text))
 
 
 def plain(text: object) -> Text:

@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 # Each key's name, which is also its scope.
 DEMO_KEYS = ("read-only", "read-write", "dns-only")
 
-# Two such calls fit into the plan's 1000 tokens; the third does not, however slowly it is made.
+# Two such calls fit into the plan's 1000 tokens, and the third only after 12 seconds.
 _BILLING_COST = 400
 
 _CONFIG = """\

@@ -44,6 +44,16 @@ class Ready:
     keys: Sequence[DemoKey]
     examples: Sequence[Example]
 
+    @property
+    def proxy_url(self) -> str:
+        """Where the gateway listens."""
+        return f"http://{HOST}:{self.ports.proxy}"
+
+    @property
+    def admin_url(self) -> str:
+        """Where its admin listener is."""
+        return f"http://{HOST}:{self.ports.admin}"
+
 
 @dataclass(frozen=True, slots=True)
 class Demo:
@@ -63,11 +73,13 @@ async def run(demo: Demo, place: Place) -> None:
 
     Raises KeywrightError when a part does not start, or ends by itself.
     """
-    with _ended_by_signals(lambda: demo.step("stopping")), _folder(place.data_dir) as folder:
-        proxy, admin = (
-            _free_port(place.port, "--port"),
-            _free_port(place.admin_port, "--admin-port"),
-        )
+    with (
+        _ended_by_signals(lambda: demo.step("stopping")),
+        _folder(place.data_dir) as folder,
+        contextlib.ExitStack() as reserved,
+    ):
+        proxy = _reserve(reserved, place.port, "--port")
+        admin = _reserve(reserved, place.admin_port, "--admin-port")
         async with _upstream(folder) as (upstream, upstream_port):
             ports = Ports(proxy, admin, upstream_port)
             demo.step(f"a small DNS API listens on {HOST}:{upstream_port}")
@@ -75,6 +87,7 @@ async def run(demo: Demo, place: Place) -> None:
             config.write_text(config_text(ports, folder), encoding="utf-8")
             keys = await demo.prepare(config)
             demo.step(f"a database, an account and {len(keys)} keys are in {folder}")
+            reserved.close()
             async with _gateway(config) as gateway:
                 await _until_ready(admin, gateway)
                 demo.step(
@@ -131,23 +144,23 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
     yield folder
 
 
-def _free_port(wanted: int, option: str) -> int:
-    """`wanted` if nobody listens there (0: any). The gateway would find out too, but later."""
+def _reserve(reserved: contextlib.ExitStack, wanted: int, option: str) -> int:
+    """Hold the port `wanted` (0: any that is free) until the gateway takes it over. Raises Misuse."""
     try:
-        with socket.create_server((HOST, wanted)) as server:
-            port: int = server.getsockname()[1]
-            return port
+        server = reserved.enter_context(socket.create_server((HOST, wanted)))
     except OSError as error:
         raise Misuse(
             f"port {wanted} on {HOST} cannot be had ({error.strerror});"
             f" stop what listens there, or choose another with {option}"
         ) from None
+    port: int = server.getsockname()[1]
+    return port
 
 
 @contextlib.asynccontextmanager
 async def _upstream(folder: Path) -> AsyncIterator[tuple[Child, int]]:
     """The upstream, and the port that it listens on."""
-    arguments = ["-m", "admin.demo.upstream", "0"]
+    arguments = ["-P", "-m", "admin.demo.upstream", "0"]
     child = await Child.start("the upstream", arguments, folder / "upstream.log", is_heard=True)
     try:
         yield child, int(await child.first_line(_START_SECONDS))
@@ -157,7 +170,7 @@ async def _upstream(folder: Path) -> AsyncIterator[tuple[Child, int]]:
 
 @contextlib.asynccontextmanager
 async def _gateway(config: Path) -> AsyncIterator[Child]:
-    arguments = ["-m", "gateway", "-c", str(config)]
+    arguments = ["-P", "-m", "gateway", "-c", str(config)]
     child = await Child.start("the gateway", arguments, config.with_name("gateway.log"))
     try:
         yield child

@@ -1,0 +1,95 @@
+"""`keywright demo`: everything at once, for a first look."""
+
+__all__ = ["demo"]
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from admin.cli.options import Json
+from admin.cli.output import Output
+from admin.cli.wiring import data_url, opened, settings_of
+from admin.demo.config import DEMO_KEYS, DemoKey, Example
+from admin.demo.demo import Demo, Place, Ready, run
+from admin.services.keys import NewKey
+from admin.services.schema import ensure_schema
+from gateway.core.keys import Environment
+
+
+def demo(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The gateway's port; 0 for any.")
+    ] = 8080,
+    admin_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The admin listener's port; 0 for any.")
+    ] = 8081,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep the data there; otherwise it is removed.", show_default=False
+        ),
+    ] = None,
+    is_json: Json = False,
+) -> None:
+    """Start a gateway before a small API, with keys and calls to try. Ctrl-C stops all of it."""
+    output = Output.to_stdout(is_json=is_json)
+    asyncio.run(
+        run(
+            Demo(prepare=_prepare, step=_step, ready=lambda ready: _tell(output, ready)),
+            Place(port, admin_port, data_dir),
+        )
+    )
+
+
+def _step(what: str) -> None:
+    sys.stderr.write(f"demo: {what}\n")
+
+
+async def _prepare(config: Path) -> Sequence[DemoKey]:
+    """An account with a key for each scope, in the database of that configuration."""
+    settings = settings_of(config)
+    await ensure_schema(data_url(settings))
+    async with opened(settings) as services:
+        account = await services.accounts.create("Demo")
+        keys = []
+        for name in DEMO_KEYS:
+            new = NewKey(account.id, name, scopes=[name], environment=Environment.TEST)
+            made = await services.keys.create(new)
+            keys.append(DemoKey(made.key.id, name, made.secret))
+        return keys
+
+
+def _tell(output: Output, ready: Ready) -> None:
+    document = {
+        "proxy": ready.proxy_url,
+        "admin": ready.admin_url,
+        "data_dir": str(ready.folder),
+        "keys": [{"id": key.id, "name": key.name, "secret": key.secret} for key in ready.keys],
+        "examples": [
+            {"status": each.status, "why": each.why, "command": each.command}
+            for each in ready.examples
+        ],
+    }
+    width = max(len(key.name) for key in ready.keys)
+    keys = [Text(f"  {key.name:<{width}}  {key.secret}") for key in ready.keys]
+    output.show(
+        document,
+        Text(
+            f"\nThe gateway is ready on {ready.proxy_url}, its metrics on {ready.admin_url}/metrics.\n"
+        ),
+        Text("Three keys, shown only now:\n", style="bold"),
+        *keys,
+        Text("\nFour calls to try in another terminal:\n", style="bold"),
+        *(_example(each) for each in ready.examples),
+        Text("Ctrl-C stops everything.", style="bold"),
+    )
+
+
+def _example(each: Example) -> Text:
+    return Text.assemble("  # ", (str(each.status), "bold"), f": {each.why}\n  {each.command}\n")
