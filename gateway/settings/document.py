@@ -4,7 +4,7 @@ Scalars follow YAML 1.2: only `true` and `false` are booleans, so that `on`, `of
 (as keys too), `010` is no octal number, `1:30` no sexagesimal one, and a date is text. Keys are always text.
 """
 
-__all__ = ["Document", "Mark", "parse", "parse_file", "read_file"]
+__all__ = ["Document", "Mark", "parse", "parse_file", "read_file", "whole"]
 
 import re
 from dataclasses import dataclass, field
@@ -175,6 +175,17 @@ def parse(text: str, source: str, *, has_lines: bool = True) -> Document:
     return document
 
 
+def whole(text: str) -> str | None:
+    """`text` with its surrogate pairs joined (JSON escapes are written so); None if a half is left over.
+
+    The bytes of a variable that are not UTF-8 are such halves, too.
+    """
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return None
+
+
 class _TooMuch(Exception):
     """The document unfolds into more values than anybody can have written."""
 
@@ -196,6 +207,7 @@ class _Walk:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return self._sequence(node, path)
+        assert isinstance(node, yaml.ScalarNode)  # noqa: S101 -- there is no fourth kind
         return self._scalar(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, object]:
@@ -206,7 +218,7 @@ class _Walk:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._tell(path, line, "a name must be plain text", "put it in quotes")
                 continue
-            key = str(key_node.value)
+            key = self._text(key_node, path)
             here = (*path, key)
             if key in lines:
                 before = f" (line {lines[key]})" if self._has_lines else ""
@@ -229,8 +241,8 @@ class _Walk:
             values.append(self.value(item, here))
         return values
 
-    def _scalar(self, node: yaml.Node, path: FieldPath) -> object:
-        text = str(node.value)
+    def _scalar(self, node: yaml.ScalarNode, path: FieldPath) -> object:
+        text = self._text(node, path)
         kind = node.tag.removeprefix(_TAG)
         if kind not in {"str", "null", "bool", "int", "float"} or (
             kind != "str" and not _is_plain(kind, text)
@@ -245,6 +257,13 @@ class _Walk:
         if kind == "int" and len(text) <= _DIGITS_MAX:
             return int(text.replace("_", ""))
         return float(text) if kind == "float" else text
+
+    def _text(self, node: yaml.ScalarNode, path: FieldPath) -> str:
+        text = whole(str(node.value))
+        if text is None:
+            line = node.start_mark.line + 1
+            self._tell(path, line, "holds half a character", "write the character itself")
+        return text or ""
 
     def _mark(self, path: FieldPath, line: int) -> None:
         self._document.marks[path] = Mark(self._document.source, line if self._has_lines else None)

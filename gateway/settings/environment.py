@@ -9,7 +9,7 @@ __all__ = ["PREFIX", "overlay"]
 import re
 from collections.abc import Mapping
 
-from gateway.settings.document import Document, Mark, parse
+from gateway.settings.document import Document, Mark, parse, whole
 from gateway.settings.fields import SECRETS, every_field, field_names
 from gateway.settings.problems import FieldPath, Problem, listed, nearest
 from gateway.settings.sections import Settings
@@ -43,6 +43,9 @@ def _is_service_link(name: str, value: str) -> bool:
 
 
 def _apply(document: Document, name: str, text: str) -> None:
+    if whole(name) is None or whole(text) is None:
+        document.problems.append(Problem(name, None, "", "is not UTF-8 text"))
+        return
     steps = name.removeprefix(PREFIX).lower().split("__")
     if steps[0] not in field_names(Settings):
         document.problems.append(_no_such_variable(name))

@@ -5,7 +5,7 @@ __all__ = ["resolve"]
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.settings.document import Document
+from gateway.settings.document import Document, whole
 from gateway.settings.fields import SECRETS
 
 _SECRET_BYTES_MAX = 64 * 1024
@@ -40,6 +40,8 @@ def _text(reference: Mapping[str, object], environ: Mapping[str, str]) -> str:
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
     if text := environ.get(name, ""):
+        if whole(text) is None:
+            raise _Unresolved(f"the environment variable {name} is not UTF-8 text")
         return text
     state = "is empty" if name in environ else "is not set"
     raise _Unresolved(f"the environment variable {name} {state}", "set it, or write {file: PATH}")

@@ -161,6 +161,22 @@ def test_wrong_variable(name: str, text: str, expected: str) -> None:
     assert str(problem) == f"KEYWRIGHT_{name}: {expected}"
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({"KEYWRIGHT_DATA_DIR": "\udcff"}, id="value"),
+        pytest.param({"KEYWRIGHT_KEYS__PEPPER": "\udcff" * 40}, id="secret"),
+        pytest.param({"KEYWRIGHT_\udcff": "1"}, id="name"),
+        pytest.param({"KEYWRIGHT_KEYS__PEPPER": "{env: P}", "P": "\udcff" * 40}, id="reference"),
+    ],
+)
+def test_bytes_that_are_no_text(environ: dict[str, str]) -> None:
+    """A variable that is not UTF-8 is a mistake like any other."""
+    (problem,) = read_text("", "k.yaml", environ).problems
+
+    assert str(problem).endswith("is not UTF-8 text")
+
+
 def test_unknown_variable_lists_the_sections() -> None:
     """A variable that resembles nothing is told how such variables begin."""
     (problem,) = read_text(FILE, "k.yaml", {"KEYWRIGHT_ZZZZZZZZ": "1"}).problems

@@ -131,6 +131,26 @@ def test_not_utf8(tmp_path: Path) -> None:
     assert str(problem) == f"{path}:2: is not UTF-8 text; save the file as UTF-8"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(r'data_dir: "\ud83d\ude00"', [], id="pair"),
+        pytest.param(r'data_dir: "\ud83d"', ["data_dir: holds half a character"], id="half"),
+        pytest.param(
+            r'{"upstreams": {"\ude00": {}}}',
+            ["upstreams: holds half a character"],
+            id="half-in-a-name",
+        ),
+    ],
+)
+def test_escaped_characters(text: str, expected: list[str]) -> None:
+    """JSON is YAML, and writes some characters as two escapes; a single half is no character."""
+    problems = read_text(text, "k.yaml", {}).problems
+
+    told = [f"{problem.field}: {problem.message}" for problem in problems]
+    assert [one for one in told if "half" in one] == expected
+
+
 def test_no_terminal_control(tmp_path: Path) -> None:
     """A problem is one line of printable text, whatever the names in the file hold."""
     (problem,) = read(_file(tmp_path, r'"a\e[2J\nb": 1'), {}).problems

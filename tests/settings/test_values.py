@@ -37,7 +37,7 @@ def test_no_duration(wrong: object) -> None:
         WIDE.read(wrong)
 
 
-@given(st.integers(0, 10**9), st.sampled_from(["ms", "s"]))
+@given(st.integers(0, 10**9 - 1), st.sampled_from(["ms", "s"]))
 def test_bounds_hold(number: int, unit: str) -> None:
     """No duration outside its bounds gets through, and its bounds themselves do."""
     between = values.Duration("10ms", "1m")
