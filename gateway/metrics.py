@@ -170,16 +170,15 @@ class Metrics:
     def request_finished(
         self,
         record: UsageRecord,
-        *,
         key_name: str | None = None,
-        overhead_seconds: float,
+        overhead_seconds: float = 0.0,
         upstream_seconds: float | None = None,
         target: str | None = None,
     ) -> None:
         """Count a request that has ended.
 
         `overhead_seconds` is what the gateway itself took, without the waiting for caller and upstream;
-        `upstream_seconds` (until its first byte) and `target` are given when an upstream was asked.
+        `upstream_seconds` (until the answer's end was passed on) and `target` are None when none was asked.
         """
         route = NO_ROUTE if record.key_id is None or record.route is None else record.route
         method = record.method if record.method in METHODS else OTHER
@@ -264,7 +263,7 @@ class Metrics:
     def _collect_upstreams(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(
             "keywright_upstream_duration_seconds",
-            "From asking the upstream to its answer's first byte.",
+            "From asking the upstream until its answer's end was passed on.",
             labels=("route", "target"),
         )
         for labels, distribution in self._upstreams.items():

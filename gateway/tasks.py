@@ -34,7 +34,12 @@ class Crew:
         """Cancel what runs, await it, raise what failed."""
         for task in self._tasks:
             task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        if isinstance(error, asyncio.CancelledError):
+            # Ours to tell from the group's own: it cancels the block when a member has failed.
+            await self._group.__aexit__(kind, error, trace)
+        else:
+            # What failed in the block goes on as it is, not as a group.
+            await self._group.__aexit__(None, None, None)
 
     def start(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Start `work` under `name`; it is cancelled when the block ends."""

@@ -29,14 +29,13 @@ from gateway.clock import SystemClock
 from gateway.core.errors import Misuse
 from gateway.settings import Settings, load
 from gateway.stores.announcer import RedisAnnouncer
+from gateway.stores.places import database_url, redis_url
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.schema import check_schema
-from gateway.stores.sql_engine import open_engine, sqlite_url
+from gateway.stores.sql_engine import open_engine
 from gateway.stores.sql_usage import SqlKeyUsage
-from gateway.stores.valkey import private_url
 
 DEFAULT_FILE = Path("config/keywright.yaml")
-DATABASE_NAME = "keywright.db"
 
 # A person waits longer for an answer than a request may.
 _REDIS_SECONDS = 1.0
@@ -75,9 +74,8 @@ def settings_of(given: Path | None) -> Settings:
 
 def data_url(settings: Settings) -> str:
     """The database: the configured one, else the SQLite file in the data folder."""
-    if settings.store.url is not None:
-        return settings.store.url.get_secret_value()
-    return sqlite_url(settings.data_dir / DATABASE_NAME)
+    url = settings.store.url
+    return database_url(None if url is None else url.get_secret_value(), settings.data_dir)
 
 
 def call(
@@ -103,17 +101,14 @@ def call(
 async def opened(settings: Settings) -> AsyncIterator[Services]:
     """The services, on open stores. Raises Misuse for a database that has another schema, or none."""
     clock = SystemClock()
-    redis_url = (
-        settings.redis.url.get_secret_value()
-        if settings.redis.url
-        else private_url(settings.data_dir)
-    )
+    url = settings.redis.url
+    shared = redis_url(None if url is None else url.get_secret_value(), settings.data_dir)
     async with contextlib.AsyncExitStack() as stack:
         engine = open_engine(data_url(settings))
         stack.push_async_callback(engine.dispose)
         await check_schema(engine)
         redis = await stack.enter_async_context(
-            RedisStore.open(redis_url, deadline_seconds=_REDIS_SECONDS)
+            RedisStore.open(shared, deadline_seconds=_REDIS_SECONDS)
         )
         keys = KeyService(
             KeyStore(engine),

@@ -1,0 +1,44 @@
+"""`python -m gateway -c FILE`: one worker in the foreground; `keywright serve` ends in this."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import uvloop
+
+from gateway import logs
+from gateway.core.errors import KeywrightError, Misuse
+from gateway.http.parser import require_c_parser
+from gateway.serve.process import run
+from gateway.settings import SettingsError, load
+
+DONE, FAILED, MISUSED = 0, 1, 2
+
+
+def main() -> int:
+    """Serve. Returns the exit code: 0 stopped in order, 1 could not start or go on, 2 misused."""
+    parser = argparse.ArgumentParser(prog="python -m gateway", description=__doc__)
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    try:
+        require_c_parser()
+        settings = load(options.config, os.environ, to_serve=True)  # noqa: TID251 -- handed to the settings
+        logs.configure(settings.logs.level)
+        uvloop.run(run(settings))
+    except SettingsError as error:
+        return _say(str(error), MISUSED)
+    except Misuse as error:
+        return _say(f"keywright: {error}", FAILED)
+    except KeywrightError as error:
+        return _say(f"keywright: {error}", FAILED)
+    return DONE
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(text + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

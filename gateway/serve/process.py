@@ -1,0 +1,42 @@
+"""The gateway as a process: starts, serves until told to stop, drains."""
+
+__all__ = ["run"]
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+
+from gateway.app.assembly import assembled
+from gateway.settings import Settings
+from gateway.tasks import Crew
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. A second signal ends the wait.
+
+    Raises Misuse, with words for the operator, when it cannot start.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def heard() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, heard)
+    async with assembled(settings) as worker:
+        await worker.start()
+        await stop.wait()
+        await _drain(worker.stop(), hurry)
+
+
+async def _drain(drained: Coroutine[None, None, None], hurry: asyncio.Event) -> None:
+    async with Crew() as crew:
+        draining = crew.start("drain", drained)
+        impatient = crew.start("hurry", _heard(hurry))
+        _ = await asyncio.wait({draining, impatient}, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _heard(event: asyncio.Event) -> None:
+    _ = await event.wait()
