@@ -290,6 +290,8 @@ def _redis_url(text: str) -> str:
     parts = _split_store(text, redis_schemes)
     if parts.scheme == "unix" and not parts.path.strip("/"):
         raise ValueError("names no socket; write unix:///path/to/the.sock")
+    if parts.scheme == "sentinel" and not parts.path.strip("/"):
+        raise ValueError("names no service; write sentinel://host:port,host:port/service/0")
     if parts.scheme != "unix" and not parts.netloc:
         raise ValueError(f'names no host; write "{parts.scheme}://host:port/…"')
     return text
@@ -318,7 +320,12 @@ def _split_store(text: str, schemes: tuple[str, ...]) -> SplitResult:
         # Sentinel and Cluster URLs name several hosts, which no URL parser takes for a host with a port.
         first = text.partition("://")[2].partition("/")
         return SplitResult(scheme, first[0], "/" + first[2], "", "")
-    return _split(text)._replace(scheme=scheme)
+    try:
+        return _split(text)._replace(scheme=scheme)
+    except ValueError as exc:
+        raise ValueError(
+            f"{exc}; in a password, signs like / # @ are written %2F %23 %40"
+        ) from None
 
 
 Flag = Annotated[bool, Strict()]

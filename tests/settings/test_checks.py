@@ -2,7 +2,9 @@
 
 import pytest
 
+from gateway.http.terms import METHODS as SERVED
 from gateway.settings.load import read_text
+from gateway.settings.sections import METHODS
 
 API = 'upstreams: {api: {targets: ["http://127.0.0.1:9001"]}}\n'
 
@@ -83,8 +85,21 @@ def test_right(text: str) -> None:
             ["routes[1].match"],
             id="letter-case-is-no-difference",
         ),
+        pytest.param(
+            API
+            + "routes:\n"
+            + "  - {name: a, match: {path: '/**', methods: ['*']}, upstream: api}\n"
+            + "  - {name: b, match: {path: /b}, upstream: api}\n",
+            ["routes[1].match"],
+            id="a-star-is-every-method",
+        ),
     ],
 )
 def test_all_at_once(text: str, expected: list[str]) -> None:
     """Every mistake is told in one go, and none that only follows from another."""
     assert _told(text) == expected
+
+
+def test_methods_are_those_that_are_served() -> None:
+    """A method that passes the check is served, and one that is served passes the check."""
+    assert frozenset(METHODS) == SERVED

@@ -177,6 +177,18 @@ def test_bytes_that_are_no_text(environ: dict[str, str]) -> None:
     assert str(problem).endswith("is not UTF-8 text")
 
 
+def test_mistake_inside_a_replaced_list() -> None:
+    """What a variable replaced is told by the variable, although the file has something at the same place."""
+    environ = {"KEYWRIGHT_ROUTES": '[{name: dns, match: {path: "/"}, upstream: dnss-api}]'}
+    (problem,) = read_text(FILE, "k.yaml", environ).problems
+
+    assert (problem.file, problem.line, problem.field) == (
+        "KEYWRIGHT_ROUTES",
+        None,
+        "routes[0].upstream",
+    )
+
+
 def test_unknown_variable_lists_the_sections() -> None:
     """A variable that resembles nothing is told how such variables begin."""
     (problem,) = read_text(FILE, "k.yaml", {"KEYWRIGHT_ZZZZZZZZ": "1"}).problems

@@ -142,6 +142,7 @@ def test_right(kind: Any, written: str, meant: str) -> None:  # noqa: ANN401 -- 
         pytest.param(values.Folder, "a\0b", id="folder-nul"),
         pytest.param(values.RedisUrl, "redis://a b", id="redis-space"),
         pytest.param(values.RedisUrl, "unix://", id="redis-no-socket"),
+        pytest.param(values.RedisUrl, "sentinel://h:1,h:2", id="sentinel-no-service"),
         pytest.param(values.RedisUrl, "redis:/h", id="redis-one-slash"),
         pytest.param(values.SqlUrl, "sqlite:///", id="sqlite-no-file"),
         pytest.param(values.SqlUrl, "postgresql:///", id="postgres-no-database"),
