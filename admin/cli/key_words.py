@@ -1,15 +1,13 @@
 """How a key and a receipt are told: as a document, as a row, as a sentence."""
 
-__all__ = ["COLUMNS", "details", "document", "enforced", "receipt_sentence", "row"]
+__all__ = ["details", "document", "enforced", "listed", "receipt_sentence"]
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from admin.cli.times import timestamp, told
 from admin.services.keys import KeyView
 from gateway.core.changes import Receipt
 from gateway.core.keys import KeyStatus
-
-COLUMNS = ("id", "name", "account", "key", "status", "scopes", "created", "expires")
 
 
 def document(key: KeyView) -> dict[str, object]:
@@ -52,23 +50,18 @@ def document(key: KeyView) -> dict[str, object]:
     }
 
 
-def row(key: KeyView, now: float) -> tuple[str, ...]:
-    """A key under COLUMNS."""
-    return (
-        key.id,
-        key.name,
-        key.account_id,
-        _shown(key),
-        _state(key, now),
-        ", ".join(key.scopes),
-        told(key.created_at, now),
-        told(key.expires_at, now),
-    )
+def listed(keys: Sequence[KeyView], now: float) -> tuple[list[str], list[list[str]]]:
+    """Keys as headings and rows; the account is left out where it is the same for all."""
+    rows = [_told(key, now) for key in keys]
+    if len({key.account_id for key in keys}) == 1:
+        for row in rows:
+            del row["account"]
+    return list(rows[0]), [list(row.values()) for row in rows]
 
 
 def details(key: KeyView, now: float) -> Iterator[tuple[str, str]]:
     """A key as names and values; what it does not have is left out."""
-    yield from zip(COLUMNS, row(key, now), strict=True)
+    yield from _told(key, now).items()
     if key.not_before is not None:
         yield "valid from", told(key.not_before, now)
     if key.revoked_at is not None:
@@ -111,8 +104,17 @@ def receipt_sentence(receipt: Receipt) -> str:
     return sentence
 
 
-def _shown(key: KeyView) -> str:
-    return ", ".join(secret.shown for secret in key.secrets if secret.revoked_at is None)
+def _told(key: KeyView, now: float) -> dict[str, str]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "account": key.account_id,
+        "key": ", ".join(secret.shown for secret in key.secrets if secret.revoked_at is None),
+        "status": _state(key, now),
+        "scopes": ", ".join(key.scopes),
+        "created": told(key.created_at, now),
+        "expires": told(key.expires_at, now),
+    }
 
 
 def _state(key: KeyView, now: float) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from admin.cli.key_words import COLUMNS, details, document, enforced, receipt_sentence, row
+from admin.cli.key_words import details, document, enforced, listed, receipt_sentence
 from admin.cli.options import ConfigFile, Json
 from admin.cli.output import Output, plain, table
 from admin.cli.times import duration_seconds
@@ -95,7 +95,7 @@ def list_all(
     nothing = plain("There are no keys yet. Next: keywright keys create --account ID --name NAME")
     Output.to_stdout(is_json=is_json).show(
         {"keys": [document(key) for key in found]},
-        table(COLUMNS, [row(key, now) for key in found]) if found else nothing,
+        table(*listed(found, now)) if found else nothing,
     )
 
 
@@ -104,7 +104,7 @@ def show(key_id: KeyId, *, config: ConfigFile = None, is_json: Json = False) -> 
     """Show one key."""
     key = call(config, lambda services: services.keys.show(key_id))
     Output.to_stdout(is_json=is_json).show(
-        document(key), table(("", ""), details(key, SystemClock().now()))
+        document(key), table((), details(key, SystemClock().now()))
     )
 
 

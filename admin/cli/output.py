@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 # Where nobody looks, nothing may be cut off to fit: a pipe's reader wants whole ids.
 _WIDTH_OF_A_PIPE = 200
+
+# What is copied, and what reads badly in two lines.
+_UNBROKEN = frozenset({"id", "account", "key", "created", "expires", "when", "took", "address"})
 
 _STYLES = {
     "active": "green",
@@ -61,7 +65,15 @@ class Output:
             return
         for each in said:
             # A secret or a command must be copied in one piece, whatever the window's width.
-            self._console.print(each, soft_wrap=isinstance(each, str | Text))
+            is_line = isinstance(each, str | Text)
+            if not is_line:
+                self._console.width = max(self._console.width, self._needed(each))
+            self._console.print(each, soft_wrap=is_line)
+
+    def _needed(self, said: RenderableType) -> int:
+        """The least width in which no id is broken, even if the window has less."""
+        options = self._console.options.update(max_width=_WIDTH_OF_A_PIPE)
+        return Measurement.get(self._console, options, said).minimum
 
 
 def plain(text: object) -> Text:
@@ -71,10 +83,16 @@ def plain(text: object) -> Text:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
-    """Rows under their headings; values are shown with `plain`."""
-    grid = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        grid.add_column(column, no_wrap=number == 0, overflow="fold")
+    """Rows under their headings, if they have any; values are shown with `plain`."""
+    grid = Table(
+        box=None,
+        show_header=bool(columns),
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for column in columns:
+        grid.add_column(column, no_wrap=column in _UNBROKEN, overflow="fold")
     for row in rows:
         grid.add_row(*(plain(value) for value in row))
     return grid

@@ -150,7 +150,7 @@ def _reserve(reserved: contextlib.ExitStack, wanted: int, option: str) -> int:
         server = reserved.enter_context(socket.create_server((HOST, wanted)))
     except OSError as error:
         raise Misuse(
-            f"port {wanted} on {HOST} cannot be had ({error.strerror});"
+            f"port {wanted} on {HOST} cannot be had ({os.strerror(error.errno or 0)});"
             f" stop what listens there, or choose another with {option}"
         ) from None
     port: int = server.getsockname()[1]

@@ -16,8 +16,11 @@ import structlog
 from admin.cli.__main__ import main
 from gateway.core.record import SERVED, UsageRecord
 from gateway.core.token import pattern
-from gateway.stores.sql_engine import open_engine, sqlite_url
+from gateway.stores.places import DATABASE_NAME, database_url
+from gateway.stores.sql_engine import open_engine
 from gateway.stores.sql_usage import SqlUsageStore
+
+DATABASE = Path("data") / DATABASE_NAME
 
 # A configuration whose files all land in the test's folder, on a Redis that is not there.
 CONFIG = """\
@@ -84,7 +87,7 @@ def test_the_first_account_needs_no_ceremony(keywright: Keywright) -> None:
     assert said.code == 0
     assert re.search(r"Created account acc_\w{16} \(Acme\) on plan starter\.", said.out)
     assert "has been set up" in said.err
-    assert (Path("data/keywright.db").stat().st_mode & 0o777) == 0o600
+    assert (DATABASE.stat().st_mode & 0o777) == 0o600
 
 
 def test_accounts_are_listed(keywright: Keywright, account: str) -> None:
@@ -178,7 +181,7 @@ def test_usage_of_a_key_without_requests(keywright: Keywright, account: str) -> 
 
 
 async def _record(account_id: str, key_id: str, count: int) -> None:
-    engine = open_engine(sqlite_url(Path("data/keywright.db")))
+    engine = open_engine(database_url(None, Path("data")))
     records = [
         UsageRecord(
             at=float(number),
@@ -369,12 +372,12 @@ def test_an_unwritable_data_folder(keywright: Keywright) -> None:
 def test_a_damaged_database(keywright: Keywright) -> None:
     """A file that is no database is left as it is, and named."""
     Path("data").mkdir()
-    Path("data/keywright.db").write_bytes(b"not a database" * 100)
+    DATABASE.write_bytes(b"not a database" * 100)
     said = keywright("accounts", "create", "x")
 
     assert said.code == 2
-    assert "keywright.db is not a SQLite database" in said.err
-    assert Path("data/keywright.db").read_bytes().startswith(b"not a database")
+    assert "is not a SQLite database" in said.err
+    assert DATABASE.read_bytes().startswith(b"not a database")
 
 
 def test_keys_pattern(keywright: Keywright, monkeypatch: pytest.MonkeyPatch) -> None:

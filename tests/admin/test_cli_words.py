@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from admin.cli.faults import Fault, explained
-from admin.cli.key_words import COLUMNS, details, document, enforced, receipt_sentence, row
+from admin.cli.key_words import details, document, enforced, listed, receipt_sentence
 from admin.cli.output import Output, plain, table
 from admin.services.keys import KeyView, SecretView
 from admin.services.validation import NotFound
@@ -49,33 +49,37 @@ KEY = KeyView(
 )
 def test_state(changes: dict[str, object], state: str) -> None:
     """A list says whether a key works, not just what was once stored."""
-    told = dict(zip(COLUMNS, row(dataclasses.replace(KEY, **changes), NOW), strict=True))  # type: ignore[arg-type]
+    told = dict(details(dataclasses.replace(KEY, **changes), NOW))  # type: ignore[arg-type]
 
     assert told["status"] == state
 
 
-def test_a_row_shows_no_more_of_a_secret_than_it_may() -> None:
+def test_a_list_shows_no_more_of_a_secret_than_it_may() -> None:
     """A screen that others can see gives no key away."""
-    assert row(KEY, NOW) == (
-        "key_1",
-        "ci",
-        "acc_1",
-        "sk_live_9aB3…",
-        "active",
-        "read-only, dns-only",
-        "2 min ago",
-        "never",
-    )
+    columns, rows = listed([KEY], NOW)
+
+    assert columns == ["id", "name", "key", "status", "scopes", "created", "expires"]
+    assert rows == [
+        ["key_1", "ci", "sk_live_9aB3…", "active", "read-only, dns-only", "2 min ago", "never"]
+    ]
+
+
+def test_a_list_of_several_accounts_names_them() -> None:
+    """Keys of different accounts can be told apart."""
+    columns, rows = listed([KEY, dataclasses.replace(KEY, account_id="acc_2")], NOW)
+    at = columns.index("account")
+
+    assert [row[at] for row in rows] == ["acc_1", "acc_2"]
 
 
 def test_details_leave_out_what_is_not_there() -> None:
     """A key's page has what it has, and its restrictions when there are any."""
-    plain_names = [name for name, _ in details(KEY, NOW)]
+    names = {name for name, _ in details(KEY, NOW)}
     restricted = dict(
         details(dataclasses.replace(KEY, addresses=("192.0.2.0/24",), revoked_at=NOW - 60), NOW)
     )
 
-    assert plain_names == list(COLUMNS)
+    assert names == {"id", "name", "account", "key", "status", "scopes", "created", "expires"}
     assert restricted["addresses"] == "192.0.2.0/24"
     assert restricted["revoked"] == "1 min ago"
 
@@ -190,3 +194,17 @@ def test_a_pipe_gets_whole_ids_and_secrets() -> None:
 
     assert "s" * 500 in stream.getvalue()
     assert "i" * 60 in stream.getvalue()
+
+
+def test_a_narrow_window_breaks_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id can be copied from a small terminal too."""
+
+    class Window(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    stream, longest = Window(), "acc_" + "x" * 60
+    Output(stream, is_json=False).show({}, table(("id", "name"), [(longest, "many words " * 5)]))
+
+    assert longest in stream.getvalue()
