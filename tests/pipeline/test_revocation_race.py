@@ -159,11 +159,17 @@ async def test_key_revoked_between_the_decision_and_its_resolution(world: World)
     assert reason_of(await decision.resolve()) is Refusal.REVOKED_KEY
 
 
-async def test_account_change_overtakes_a_look_up(world: World) -> None:
+@pytest.mark.parametrize("level", ["L2", "SQL"])
+async def test_account_change_overtakes_a_look_up(world: World, level: str) -> None:
     """A change of the account counts for every key of it, whatever the versions say."""
     token = world.issue()
-    async with held_up(world, token, world.reader.after) as request:
-        world.change(is_announced=False, status=KeyStatus.DISABLED)
+    if level == "L2":
+        await world.ask(token)
+        world.known.forget(Change(0))
+    gate = world.cache.after if level == "L2" else world.reader.after
+    async with held_up(world, token, gate) as request:
+        key = world.change(is_announced=False, status=KeyStatus.DISABLED)
+        world.cache.leave_tombstone(key.secret_id, key.version)
         world.feed.announce(Change(1, account_id="acc_1"))
 
     assert reason_of(request.result()) is Refusal.DISABLED_KEY
