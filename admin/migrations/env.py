@@ -1,4 +1,4 @@
-"""Run by Alembic for each migration; `admin.stores.migrate` opens the connection and its transaction."""
+"""Run by Alembic for each migration; `admin.stores.migrate` opens the connection, and one transaction around all."""
 
 from alembic import context
 
@@ -7,9 +7,6 @@ from gateway.stores.tables import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    # SQLite can take back DDL too, now that its transaction is begun by us and not by the driver.
-    transactional_ddl=True,
-    transaction_per_migration=False,
 )
 with context.begin_transaction():
     context.run_migrations()

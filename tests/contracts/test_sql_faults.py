@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -18,17 +20,18 @@ from gateway.stores.sql_engine import (
     database_path,
     open_engine,
     read_rows,
+    sqlite_url,
     write_transaction,
 )
 from gateway.stores.sql_keys import SqlKeyReader
 from gateway.stores.sql_usage import SqlKeyUsage, SqlUsageStore
 from gateway.stores.tables import accounts
-from tests.fixtures_sql import Database, free_port
+from tests.fixtures_sql import Database, free_port, run_apart
 
 SECRET_ID = "0123456789AB"
 DEADLINE_SECONDS = 0.4
 # The deadline, the quarter seconds in which a connection is closed, and a busy machine.
-ANSWER_SECONDS = 2.5
+ANSWER_SECONDS = 2.0
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
@@ -248,13 +251,17 @@ async def run_without_end(engine: AsyncEngine) -> None:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_sqlite_hangs(sql_url: str) -> None:
-    """A SQLite call that does not return, as on a dead network disk, is cut by the deadline."""
+    """A SQLite call that does not return is cut by the deadline, and its thread does not go on for ever."""
     engine = open_engine(sql_url)
+    threads = threading.active_count()
     began = time.monotonic()
     with pytest.raises(StoreError, match="TimeoutError"):
         await run_without_end(engine)
 
     assert time.monotonic() - began < ANSWER_SECONDS
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while threading.active_count() > threads:
+            await asyncio.sleep(0.01)
     assert await SqlKeyReader(engine).find(SECRET_ID) is None
     await engine.dispose()
 
@@ -270,19 +277,19 @@ async def test_every_connection_is_in_use(sql_engine: AsyncEngine) -> None:
     assert await SqlKeyReader(sql_engine).find(SECRET_ID) is None
 
 
-async def add_twice(engine: AsyncEngine, name: str) -> None:
-    """Break a transaction off half-way: the second row has the first one's id."""
+async def break_off(engine: AsyncEngine, name: str) -> None:
+    """Begin a transaction whose second row lacks what it must have; PostgreSQL then quotes that row."""
     texts = {"id": "acc_1", "name": name, "plan": "p", "status": "active", "api_access": "approved"}
     row = {**texts, "version": 1, "created_us": 1, "updated_us": 1}
-    async with write_transaction(engine, "add twice") as connection:
+    async with write_transaction(engine, "break off") as connection:
         await connection.execute(accounts.insert(), row)
-        await connection.execute(accounts.insert(), row)
+        await connection.execute(accounts.insert(), {**row, "id": "acc_2", "plan": None})
 
 
 async def test_failed_transaction_leaves_nothing(sql_engine: AsyncEngine) -> None:
     """A transaction that breaks off has written nothing, and its words carry no data."""
-    with pytest.raises(StoreError) as raised:
-        await add_twice(sql_engine, name := "-".join(["row", "quoted"]))
+    with pytest.raises(StoreError, match="IntegrityError") as raised:
+        await break_off(sql_engine, name := "-".join(["row", "quoted"]))
 
     assert name not in "".join(traceback.format_exception(raised.value))
     assert list(await read_rows(sql_engine, "look", accounts.select())) == []
@@ -310,3 +317,23 @@ async def test_sqlite_file_vanished(sql_url: str, database: Database) -> None:
 
     assert not path.exists()
     await engine.dispose()
+
+
+async def open_what_is_not_there(path: Path) -> None:
+    """Fail, and end the loop at once."""
+    engine = open_engine(sqlite_url(path))
+    with pytest.raises(StoreError, match="SQLITE_CANTOPEN"):
+        await SqlKeyReader(engine).find(SECRET_ID)
+    await engine.dispose()
+
+
+def test_failed_opening_leaves_no_thread(tmp_path: Path) -> None:
+    """A process that ends because its database is missing ends in silence: no thread outlives its loop."""
+    threads = threading.active_count()
+    for _ in range(50):
+        run_apart(open_what_is_not_there(tmp_path / "gone.db"))
+    until = time.monotonic() + ANSWER_SECONDS
+    while threading.active_count() > threads and time.monotonic() < until:
+        time.sleep(0.001)
+
+    assert threading.active_count() == threads
