@@ -1,0 +1,1 @@
+"""Listeners and lanes: bytes in, bytes out (design §7, §11)."""

@@ -102,8 +102,9 @@ class Connection(web.RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being served or waiting."""
-        return not self._request_in_progress and not self._messages and not self._is_deaf
+        """Whether it waits for the head of a request, and for nothing else."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and not self._is_deaf
 
     def now(self) -> float:
         """The loop's monotonic seconds, by which deadlines are kept."""

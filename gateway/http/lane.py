@@ -302,6 +302,8 @@ async def _pass_on(
     finally:
         # An answer that was read to its end has given its connection back already.
         if not response.closed:
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
 

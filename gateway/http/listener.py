@@ -11,6 +11,7 @@ from gateway.http.lane import Lane
 
 _BACKLOG = 1024
 _POLL_SECONDS = 0.02
+_AT_ONCE_SECONDS = 0.001
 # A client may be sending its next request just as we stop: its connection is given this long to be used once more.
 _GRACE_SECONDS = 0.5
 
@@ -93,7 +94,8 @@ class ProxyListener:
         if self._listening is not None:
             self._listening.close()
         if self._connections is not None:
-            await self._connections.shutdown(0)
+            # To aiohttp 0 would mean without end.
+            await self._connections.shutdown(_AT_ONCE_SECONDS)
 
     def _close_idle(self) -> None:
         if self._connections is not None:

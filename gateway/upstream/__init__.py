@@ -1,0 +1,1 @@
+"""Targets of the APIs behind us, and the connections to them."""

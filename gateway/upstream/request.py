@@ -78,8 +78,14 @@ class Outgoing(payload.Payload):
         self._consumed = True
         if self.body is None:
             return
-        while chunk := await self.body.next_chunk():
-            await writer.write(chunk)
+        try:
+            while chunk := await self.body.next_chunk():
+                await writer.write(chunk)
+        except BaseException:
+            # Closing would first wait for an upstream that may not be reading any more.
+            if isinstance(writer, StreamWriter) and writer.transport is not None:
+                writer.transport.abort()
+            raise
 
     async def write_with_length(
         self,
