@@ -1,0 +1,1 @@
+"""The database's schema, one revision at a time; each runs under the previous release."""

@@ -1,0 +1,1 @@
+"""What only the control plane writes and reads in SQL."""
