@@ -87,6 +87,14 @@ def test_a_crowd_of_rare_keys_does_not_hide_a_busy_one() -> None:
     assert busiest.review() == ("first",)
 
 
+def test_a_busy_key_that_comes_late_is_found() -> None:
+    """A crowd that was there first, each only once, does not keep the places for challengers."""
+    busiest = Busiest(places=1)
+    _see(busiest, [("first", 1), *((f"rare-{number}", 1) for number in range(4)), ("busy", 10)])
+
+    assert busiest.review() == ("first",)
+
+
 @given(
     places=st.integers(0, 4),
     steps=st.lists(st.one_of(st.integers(0, 30).map(str), st.none()), max_size=300),

@@ -51,6 +51,7 @@ class Shelf:
         self.is_away = False
         self.loses_next_answer = False
         self.hangs = False
+        self.while_counting: Callable[[], None] = lambda: None
 
     async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
         await self._answer("write")
@@ -64,6 +65,7 @@ class Shelf:
     async def count_refused(self, worker: str, counts: Mapping[tuple[int, str], int]) -> None:
         await self._answer("count")
         self.counts.update(counts)
+        self.while_counting()
 
     async def _answer(self, operation: str) -> None:
         await asyncio.sleep(0)
@@ -154,7 +156,7 @@ async def test_an_outage_is_waited_out_and_told(shelf: Shelf, lost: list[int]) -
     )
     async with _running(writer):
         writer.record(RECORD)
-        await _until(lambda: told)
+        await _until(lambda: shelf.asked > 2)
         shelf.is_away = False
         await _until_written(writer)
         await _until(lambda: len(told) == 2)
@@ -220,6 +222,21 @@ async def test_sums_survive_an_outage(shelf: Shelf, lost: list[int]) -> None:
         writer.record(_refused(60, "missing_key"))
         shelf.is_away = False
         await _until_written(writer)
+
+    assert shelf.counts == {(1, "missing_key"): 2}
+
+
+async def test_refusals_that_come_during_a_write_are_kept(shelf: Shelf, lost: list[int]) -> None:
+    """What is summed up while the sums are on their way is not taken for written."""
+    writer = BatchWriter(shelf, "w1", on_lost=lost.append)
+
+    def one_more() -> None:
+        shelf.while_counting = lambda: None
+        writer.record(_refused(60, "missing_key"))
+
+    shelf.while_counting = one_more
+    writer.record(_refused(60, "missing_key"))
+    await writer.drain()
 
     assert shelf.counts == {(1, "missing_key"): 2}
 
