@@ -94,6 +94,8 @@ class Call:
     @property
     def framing(self) -> bytes:
         """The Connection field that the answer needs."""
+        if self.connection.owner.is_draining:
+            self.keeps_alive = False
         if not self.keeps_alive:
             return CLOSE
         return b"" if self.request.version >= HttpVersion11 else _KEEP_OLD

@@ -18,7 +18,9 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class ConnectionOwner(Protocol):
-    """Who answers what never became a request."""
+    """Who answers what never became a request. `is_draining` says that no connection is to be kept any longer."""
+
+    is_draining: bool
 
     def refuse_raw(self, connection: "Connection", reason: Refusal) -> None:
         """Write the answer to a request whose head could not be read, and record it."""
@@ -48,13 +50,13 @@ class Connection(web.RequestHandler):
         "_is_deaf",
         "_linger_until",
         "_lingering",
-        "_owner",
         "_stalled_bytes",
         "_stalled_since",
         "bounds",
         "call",
         "expired",
         "heard_at",
+        "owner",
         "peer",
         "task",
     )
@@ -81,7 +83,7 @@ class Connection(web.RequestHandler):
             max_line_size=bounds.target_bytes,
             read_bufsize=bounds.read_bytes,
         )
-        self._owner = owner
+        self.owner = owner
         self.bounds = bounds
         self._due = 0.0
         self._due_reason = Refusal.UPSTREAM_TIMEOUT
@@ -164,7 +166,7 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer in our own words: aiohttp's own would repeat the request, credential and all."""
-        return self._owner.failed(self, request, exc)
+        return self.owner.failed(self, request, exc)
 
     def check(self, now: float) -> None:
         """Act on what is overdue."""
@@ -237,12 +239,12 @@ class Connection(web.RequestHandler):
             self._head_since = self._loop.time()
         self._head_bytes += count
         if self._head_bytes > self.bounds.header_bytes + self.bounds.target_bytes:
-            self._owner.refuse_raw(self, Refusal.HEADERS_TOO_LARGE)
+            self.owner.refuse_raw(self, Refusal.HEADERS_TOO_LARGE)
 
     def _head_late(self) -> None:
         self._head_since = 0.0
         if self._head_bytes:
-            self._owner.refuse_raw(self, Refusal.REQUEST_TIMEOUT)
+            self.owner.refuse_raw(self, Refusal.REQUEST_TIMEOUT)
         else:
             self.force_close()
 

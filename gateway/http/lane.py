@@ -145,8 +145,7 @@ class Lane:
             headers.get("X-Request-Id"),
         )
         connection.task = asyncio.current_task()
-        keeps_alive = request.keep_alive and not self.is_draining
-        return Call(request, connection, exchange, keeps_alive=keeps_alive)
+        return Call(request, connection, exchange, keeps_alive=request.keep_alive)
 
     def _exchange(self, address: str, method: str, path: str, sent_id: str | None) -> Exchange:
         return Exchange(

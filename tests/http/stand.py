@@ -37,7 +37,7 @@ _ROUTE = Route("api", (parse_pattern("/api/**"),), "origin")
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Wait until `is_so`, and fail when it never is."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 -- what is waited for happens in other code
             await asyncio.sleep(0.005)
 
 
@@ -171,7 +171,7 @@ async def proxy(
             fresh_id=lambda: f"made-{next(ids)}",
         ),
         clock=SystemClock(),
-        reports=Reports(Late(), lambda *said: shell[0].observe(*said)),
+        reports=Reports(Late(), lambda *said: shell[0].observe(*said)),  # noqa: PLW0108 -- not there yet
     )
     listener = ProxyListener(lane, host="127.0.0.1", port=0, tick_seconds=0.02)
     shell.append(Proxy(listener, lane, door))
@@ -283,6 +283,11 @@ class Origin:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hang_up(self) -> None:
+        """End every conversation."""
+        for task in tuple(self._tasks):
+            task.cancel()
 
     @property
     def url(self) -> str:
