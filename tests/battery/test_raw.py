@@ -4,9 +4,6 @@
 run alone, too; docs/security.md says how, and explains each case listed under EXPLAINED.
 """
 
-import argparse
-from pathlib import Path
-
 import pytest
 
 from tests.battery import rawbattery
