@@ -8,6 +8,7 @@ __all__ = ["Problem", "problem", "ratelimit_fields"]
 
 import json
 import math
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -144,6 +145,7 @@ def _seconds(state: LimitState) -> int:
     return max(0, math.ceil(state.full_in_seconds))
 
 
+@lru_cache(maxsize=1024)
 def _string(name: str) -> str:
     """A Structured Field String (RFC 9651 §3.3.3): printable ASCII, quotes and backslashes escaped."""
     kept = "".join(char for char in name if " " <= char <= "~")

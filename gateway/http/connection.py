@@ -52,13 +52,16 @@ class Connection(web.RequestHandler):
         "_lingering",
         "_stalled_bytes",
         "_stalled_since",
+        "address",
         "bounds",
         "call",
         "expired",
-        "heard_at",
+        "head_bytes_at_most",
+        "is_trusted",
         "owner",
         "peer",
         "task",
+        "unparsed_bytes",
     )
 
     def __init__(
@@ -90,6 +93,9 @@ class Connection(web.RequestHandler):
         self._body_due = 0.0
         self._head_since = 0.0
         self._head_bytes = 0
+        self.unparsed_bytes = 0
+        # Of the last head that was read: it cannot have been longer than all that came since the one before.
+        self.head_bytes_at_most = 0
         self._is_deaf = False
         self._linger_until = 0.0
         self._lingering: asyncio.Future[None] | None = None
@@ -100,7 +106,8 @@ class Connection(web.RequestHandler):
         # Of whoever handles requests here; the connection only keeps it.
         self.call: object = None
         self.peer = ""
-        self.heard_at = 0.0
+        self.address = ""
+        self.is_trusted = False
 
     @property
     def is_idle(self) -> bool:
@@ -134,7 +141,7 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._head_since = self.heard_at = self._loop.time()
+        self._head_since = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Parse, unless the connection is on its way out; notice heads that dribble, and bodies that break."""
@@ -142,12 +149,15 @@ class Connection(web.RequestHandler):
             return
         count = self._request_count
         super().data_received(data)
+        self.unparsed_bytes += len(data)
         if self._request_count == count:
             if data and self.is_idle and self.transport is not None:
                 self._head_grew(len(data))
             return
         self._head_since = 0.0
         self._head_bytes = 0
+        self.head_bytes_at_most = self.unparsed_bytes
+        self.unparsed_bytes = 0
         request = self._current_request
         # While a body is incomplete no further request can begin: what was queued is a parser's error.
         if request is not None and not request.content.is_eof():

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDictProxy
 
 from gateway.core.addresses import client_address
 from gateway.core.headers import Arrival, TextField
@@ -137,15 +138,23 @@ class Lane:
         connection = cast("Connection", request.protocol)
         headers = request.headers
         exchange = self._exchange(
-            client_address(
-                connection.peer, headers.getall("X-Forwarded-For", ()), self._terms.trusted
-            ),
+            self._address(connection, headers),
             request.method,
             _shown_path(request.raw_path),
             headers.get("X-Request-Id"),
         )
         connection.task = asyncio.current_task()
         return Call(request, connection, exchange, keeps_alive=request.keep_alive)
+
+    def _address(self, connection: Connection, headers: CIMultiDictProxy[str]) -> str:
+        if not connection.address:
+            trusted = self._terms.trusted
+            connection.is_trusted = trusted.contains(connection.peer)
+            connection.address = client_address(connection.peer, (), trusted)
+        if not connection.is_trusted:
+            return connection.address
+        hops = headers.getall("X-Forwarded-For", ())
+        return client_address(connection.peer, hops, self._terms.trusted)
 
     def _exchange(self, address: str, method: str, path: str, sent_id: str | None) -> Exchange:
         return Exchange(
@@ -218,10 +227,9 @@ class Lane:
         return response
 
     def _arrival(self, call: Call) -> Arrival:
-        peer = call.connection.peer
         return Arrival(
-            peer=peer,
-            is_trusted=self._terms.trusted.contains(peer),
+            peer=call.connection.peer,
+            is_trusted=call.connection.is_trusted,
             scheme="http",
             host=call.request.headers.get("Host", ""),
             request_id=call.exchange.request_id,

@@ -8,13 +8,25 @@ head as bytes; connection pool, response parser and body framing stay aiohttp's.
 __all__ = ["Body", "Outgoing", "RelayRequest"]
 
 import asyncio
+from ssl import SSLContext
 from typing import Protocol
 
-from aiohttp import ClientRequest, ClientResponse, RequestInfo, ServerDisconnectedError, payload
+from aiohttp import (
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    Fingerprint,
+    HttpVersion,
+    RequestInfo,
+    ServerDisconnectedError,
+    payload,
+)
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
+from aiohttp.helpers import BaseTimerContext
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 _NO_FIELDS: CIMultiDict[str] = CIMultiDict()
 _NO_FIELDS_SEEN = CIMultiDictProxy(_NO_FIELDS)
@@ -99,28 +111,40 @@ class Outgoing(payload.Payload):
 class RelayRequest(ClientRequest):
     """Sends an Outgoing; for a ClientSession whose requests all carry one as `data`."""
 
-    def update_headers(self, headers: object) -> None:
-        """There are none besides the Outgoing's head."""
+    # The base class's constructor takes header fields, cookies, credentials and a body apart and puts
+    # them together again. All of that stands in the Outgoing, so what is left are these attributes.
+    def __init__(  # noqa: PLR0913 -- ClientSession's call
+        self,
+        method: str,
+        url: URL,
+        *,
+        data: Outgoing,
+        loop: asyncio.AbstractEventLoop,
+        session: ClientSession,
+        timer: BaseTimerContext,
+        version: HttpVersion,
+        ssl: SSLContext | bool | Fingerprint,
+        **_unused: object,
+    ) -> None:
+        """`data` is the Outgoing; aiohttp hands the same one in again when it repeats an idempotent request."""
+        self.method = method
+        self.url = self.original_url = url
+        self.version = version
         self.headers = _NO_FIELDS
-
-    def update_auto_headers(self, skip_auto_headers: object) -> None:
-        """None are added."""
-
-    def update_cookies(self, cookies: object) -> None:
-        """None are added: cookies belong to callers, not to the gateway."""
-
-    def update_content_encoding(self, data: object) -> None:
-        """Nothing is compressed on the way."""
-
-    def update_auth(self, auth: object, trust_env: bool = False) -> None:  # noqa: FBT001, FBT002
-        """None is added."""
-
-    def update_body_from_data(self, body: Outgoing, _stacklevel: int = 3) -> None:
-        """Keep the Outgoing; aiohttp hands the same one in again when it repeats an idempotent request."""
-        self._body = body
-
-    def update_transfer_encoding(self) -> None:
-        """The Outgoing's head has said it."""
+        self.loop = loop
+        self.response_class = ClientResponse
+        self.server_hostname = None
+        self.proxy = None
+        self.proxy_auth = None
+        self.proxy_headers = None
+        self.chunked = None
+        self.compress = None
+        self.length = None
+        self._body = data
+        self._session = session
+        self._ssl = ssl
+        self._timer = timer
+        self._traces = []
 
     @property
     def request_info(self) -> RequestInfo:
