@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.helpers import TimerNoop
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.core.errors import KeywrightError
 from gateway.core.refusal import Refusal
@@ -18,6 +20,8 @@ from gateway.upstream.targets import Target, Targets
 _LINE_BYTES_MAX = 16_384
 _FIELDS_MAX = 256
 _READ_BYTES = 65_536
+# Deadlines are the lane's, which watches all its waits with one timer.
+_NO_TIMER = TimerNoop()
 
 
 class UpstreamError(KeywrightError):
@@ -69,7 +73,6 @@ class Upstream:
         """Get ready; connects to nothing yet."""
         self._monotonic = asyncio.get_running_loop().time
         self._session = aiohttp.ClientSession(
-            auto_decompress=False,
             connector=aiohttp.TCPConnector(
                 limit=self.bounds.max_connections,
                 keepalive_timeout=self.bounds.keepalive_seconds,
@@ -77,11 +80,6 @@ class Upstream:
             ),
             # Cookies belong to callers: one caller's must never go out with another's request.
             cookie_jar=aiohttp.DummyCookieJar(),
-            max_field_size=_LINE_BYTES_MAX,
-            max_headers=_FIELDS_MAX,
-            max_line_size=_LINE_BYTES_MAX,
-            read_bufsize=_READ_BYTES,
-            request_class=RelayRequest,
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=self.bounds.connect_seconds,
@@ -129,18 +127,63 @@ class Upstream:
         raise failure
 
     async def _ask(self, target: Target, method: str, outgoing: Outgoing) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise RuntimeError("The upstream is not open.")
         if not self.is_host_preserved:
             outgoing.host = target.authority
         try:
-            return await self._session.request(
-                method, target.url, data=outgoing, allow_redirects=False
-            )
+            return await self._exchange(target, method, outgoing)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
+            # Usually a kept connection that the upstream had just closed; once more, on another.
+            if not may_retry(Failure.NOT_ANSWERED, method, 1, is_body_read=outgoing.consumed):
+                raise _broken(target, exc) from exc
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as exc:
             raise _broken(target, exc) from exc
+        try:
+            return await self._exchange(target, method, outgoing)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as exc:
+            raise _broken(target, exc) from exc
+
+    async def _exchange(
+        self, target: Target, method: str, outgoing: Outgoing
+    ) -> aiohttp.ClientResponse:
+        """What ClientSession.request does, less redirects, cookies, proxies and its own time-outs.
+
+        A proxy must not have those, and they cost as much as the pool and the parser do.
+        """
+        session = self._session
+        if session is None or session.connector is None:
+            raise RuntimeError("The upstream is not open.")
+        request = RelayRequest(method, target.url, data=outgoing, session=session, timer=_NO_TIMER)
+        try:
+            connection = await session.connector.connect(request, [], session.timeout)
+        except TimeoutError as exc:
+            raise aiohttp.ConnectionTimeoutError from exc
+        protocol = connection.protocol
+        if protocol is None:
+            raise aiohttp.ServerDisconnectedError
+        try:
+            protocol.set_response_params(
+                timer=_NO_TIMER,
+                skip_payload=method == "HEAD",
+                read_until_eof=True,
+                auto_decompress=False,
+                read_bufsize=_READ_BYTES,
+                max_line_size=_LINE_BYTES_MAX,
+                max_field_size=_LINE_BYTES_MAX,
+                max_headers=_FIELDS_MAX,
+            )
+            response = await request.send(connection)
+            try:
+                return await response.start(connection)
+            except BaseException:
+                response.close()
+                raise
+        except BaseException:
+            connection.close()
+            raise
 
     def _not_connected(self, target: Target, exc: Exception, now: float) -> UpstreamError:
         # Waiting for one of our own connections is no fault of the target's.
@@ -155,7 +198,7 @@ class Upstream:
 
 def _broken(target: Target, exc: Exception) -> UpstreamError:
     reason = Refusal.UPSTREAM_UNREACHABLE
-    if isinstance(exc, aiohttp.ClientResponseError | ValueError):
+    if isinstance(exc, aiohttp.ClientResponseError | HttpProcessingError | ValueError):
         reason = Refusal.UPSTREAM_INVALID
     elif isinstance(exc, aiohttp.ServerTimeoutError):
         reason = Refusal.UPSTREAM_TIMEOUT

@@ -8,15 +8,13 @@ head as bytes; connection pool, response parser and body framing stay aiohttp's.
 __all__ = ["Body", "Outgoing", "RelayRequest"]
 
 import asyncio
-from ssl import SSLContext
 from typing import Protocol
 
 from aiohttp import (
     ClientRequest,
     ClientResponse,
     ClientSession,
-    Fingerprint,
-    HttpVersion,
+    HttpVersion11,
     RequestInfo,
     ServerDisconnectedError,
     payload,
@@ -109,29 +107,25 @@ class Outgoing(payload.Payload):
 
 
 class RelayRequest(ClientRequest):
-    """Sends an Outgoing; for a ClientSession whose requests all carry one as `data`."""
+    """Sends an Outgoing over a connection of a ClientSession's pool."""
 
     # The base class's constructor takes header fields, cookies, credentials and a body apart and puts
     # them together again. All of that stands in the Outgoing, so what is left are these attributes.
-    def __init__(  # noqa: PLR0913 -- ClientSession's call
+    def __init__(
         self,
         method: str,
         url: URL,
         *,
         data: Outgoing,
-        loop: asyncio.AbstractEventLoop,
         session: ClientSession,
         timer: BaseTimerContext,
-        version: HttpVersion,
-        ssl: SSLContext | bool | Fingerprint,
-        **_unused: object,
     ) -> None:
-        """`data` is the Outgoing; aiohttp hands the same one in again when it repeats an idempotent request."""
+        """`url` says where to connect; what is sent there is `data`, as it is."""
         self.method = method
         self.url = self.original_url = url
-        self.version = version
+        self.version = HttpVersion11
         self.headers = _NO_FIELDS
-        self.loop = loop
+        self.loop = asyncio.get_running_loop()
         self.response_class = ClientResponse
         self.server_hostname = None
         self.proxy = None
@@ -142,7 +136,7 @@ class RelayRequest(ClientRequest):
         self.length = None
         self._body = data
         self._session = session
-        self._ssl = ssl
+        self._ssl = True
         self._timer = timer
         self._traces = []
 
