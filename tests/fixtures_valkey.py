@@ -1,6 +1,13 @@
 """A real Valkey for the tests: one shared per xdist worker, and one of its own for a test that breaks it."""
 
-__all__ = ["ValkeyServer", "own_valkey", "redis_store", "valkey_server", "valkey_url"]
+__all__ = [
+    "ValkeyServer",
+    "own_valkey",
+    "redis_store",
+    "running_valkey",
+    "valkey_server",
+    "valkey_url",
+]
 
 import contextlib
 import os
@@ -78,7 +85,8 @@ class ValkeyServer:
 
 
 @contextlib.contextmanager
-def _running(*options: str) -> Iterator[ValkeyServer]:
+def running_valkey(*options: str) -> Iterator[ValkeyServer]:
+    """A server with further command line words, as long as the block."""
     # Not pytest's tmp_path: its names grow with the test's and soon exceed a socket path.
     with tempfile.TemporaryDirectory(prefix="kw-") as folder:
         server = ValkeyServer(Path(folder), *options)
@@ -92,7 +100,7 @@ def _running(*options: str) -> Iterator[ValkeyServer]:
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
     """The worker's shared server; a test that changes its settings or kills it takes `own_valkey`."""
-    with _running() as server:
+    with running_valkey() as server:
         yield server
 
 
@@ -107,7 +115,7 @@ def valkey_url(valkey_server: ValkeyServer) -> str:
 @pytest.fixture
 def own_valkey() -> Iterator[ValkeyServer]:
     """A server for this test alone, to be killed, frozen and reconfigured at will."""
-    with _running() as server:
+    with running_valkey() as server:
         yield server
 
 

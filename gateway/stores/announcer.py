@@ -55,12 +55,14 @@ class RedisAnnouncer:
         if not missing:
             return missing
         try:
-            async with self._store.connection("acks") as connection, asyncio.timeout(_WAIT_SECONDS):
+            names = acknowledgements(entry)
+            async with (
+                self._store.connection("acks", names) as connection,
+                asyncio.timeout(_WAIT_SECONDS),
+            ):
                 while missing:
                     # The server's wait ends after ours: nothing is taken off the list unread.
-                    await connection.send_command(
-                        "BLPOP", acknowledgements(entry), _WAIT_SECONDS + 1
-                    )
+                    await connection.send_command("BLPOP", names, _WAIT_SECONDS + 1)
                     _, worker = await connection.read_response()
                     missing.discard(worker.decode(errors="replace"))
         except StoreError:

@@ -40,7 +40,8 @@ def entry_words(change: Change) -> tuple[Word, ...]:
 
 def acknowledgements(entry_id: bytes) -> bytes:
     """The list in which workers leave their names once they enforce the change of this entry."""
-    return PREFIX.encode() + b"ack:" + entry_id
+    # Tagged with the stream's name: in a cluster they stand on its node, where the feed listens.
+    return f"{PREFIX}ack:{{{_STREAM}}}:".encode() + entry_id
 
 
 class RedisFeed:
@@ -72,7 +73,7 @@ class RedisFeed:
         """Listen, and listen again whenever Redis was away; for a Crew."""
         while True:
             try:
-                async with self._store.connection("feed") as connection:
+                async with self._store.connection("feed", _STREAM) as connection:
                     await self._listen(connection)
             except StoreError:
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -12,18 +12,17 @@ __all__ = ["PREFIX", "RedisStore", "Script", "Word"]
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.core.errors import StoreError, StoreName
-from gateway.stores.redis_lane import DEADLINE, Lane, LaneClosed
-from gateway.stores.redis_url import connection_maker
+from gateway.stores.redis_lane import DEADLINE, LaneClosed, Word
+from gateway.stores.redis_url import Link, Way, way_to
 from gateway.tasks import Crew
 
 PREFIX: Final = "keywright:"
@@ -33,9 +32,6 @@ _CONNECT_SECONDS: Final = 1.0
 _PROBE_KEY: Final = PREFIX + "probe"
 # Faults of one command or one key; they say nothing about the server.
 _OWN_FAULTS: Final = frozenset({"WRONGTYPE", "ERR", "NoScriptError"})
-
-# As hiredis has it.
-Word = str | int | float | bytes | memoryview
 
 
 class Script:
@@ -61,17 +57,17 @@ class RedisStore:
 
     def __init__(
         self,
-        make_connection: Callable[[], AbstractConnection],
+        way: Way,
         *,
         deadline_seconds: float,
         on_health: Callable[[StoreName, bool], None] | None,
     ) -> None:
         """See `open`."""
-        self._make_connection = make_connection
+        self._way = way
         self._deadline = deadline_seconds
         self._on_health = on_health
         self._crew = Crew()
-        self._lane: Lane | None = None
+        self._lane: Link | None = None
         self._attempted = asyncio.Event()
         # While clear, a connection is expected any moment and worth a wait; set, `_lane` tells all.
         self._settled = asyncio.Event()
@@ -89,7 +85,7 @@ class RedisStore:
         on_health: Callable[[StoreName, bool], None] | None = None,
     ) -> Self:
         """A store that is not connected yet. Raises Misuse when `url` cannot be read."""
-        return cls(connection_maker(url), deadline_seconds=deadline_seconds, on_health=on_health)
+        return cls(way_to(url), deadline_seconds=deadline_seconds, on_health=on_health)
 
     async def __aenter__(self) -> Self:
         """Begin to connect."""
@@ -156,19 +152,18 @@ class RedisStore:
         return await self.write(operation, "EVAL", script.text, len(keys), *keys, *args)
 
     @contextlib.asynccontextmanager
-    async def connection(self, operation: str) -> AsyncIterator[AbstractConnection]:
-        """A connected connection of its own, for commands that block. Raises StoreError, also for faults inside."""
-        connection = self._make_connection()
-        try:
+    async def connection(self, operation: str, key: Word) -> AsyncIterator[AbstractConnection]:
+        """A connection of its own to where `key` is, for commands that block.
+
+        Raises StoreError, also for a fault of Redis inside the block.
+        """
+        with _as_store_error(operation):
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await connection.connect()  # type: ignore[no-untyped-call]
-            yield connection
-        except (RedisError, OSError) as exc:
-            # redis-py wraps some of its own faults once more, a wrong password for one.
-            fault = exc.__cause__ if isinstance(exc.__cause__, RedisError) else exc
-            raise StoreError("redis", operation, type(fault).__name__) from exc
-        finally:
-            await connection.disconnect(nowait=True)
+                connection = await self._way.connection(key)
+            try:
+                yield connection
+            finally:
+                await connection.disconnect(nowait=True)
 
     async def _ask(self, operation: str, words: tuple[Word, ...]) -> Any:  # noqa: ANN401
         """Raises StoreError, and ResponseError when the server says no."""
@@ -176,11 +171,11 @@ class RedisStore:
         if lane is None:
             lane = await self._wait_for_lane(operation)
         try:
-            return await lane.ask(hiredis.pack_command(words))  # type: ignore[arg-type] # its stub is wrong: any length
+            return await lane.ask(words)
         except LaneClosed as exc:
             raise StoreError("redis", operation, exc.kind) from exc
 
-    async def _wait_for_lane(self, operation: str) -> Lane:
+    async def _wait_for_lane(self, operation: str) -> Link:
         if not self._settled.is_set():
             try:
                 async with asyncio.timeout(self._deadline):
@@ -196,16 +191,19 @@ class RedisStore:
         """Keep a connection open, and read its replies."""
         while True:
             try:
-                async with self.connection("connect") as connection:
-                    self._lane = Lane(
-                        connection, deadline_seconds=self._deadline, on_close=self._lose_lane
-                    )
-                    self._settle()
-                    await self._lane.read_replies()
+                lane = self._lane = await self._connect()
             except StoreError as exc:
                 self._fault = exc.cause
                 self._settle()
                 await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._settle()
+                await lane.hold()
+
+    async def _connect(self) -> Link:
+        with _as_store_error("connect"):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await self._way.link(self._deadline, self._lose_lane)
 
     def _lose_lane(self, kind: str) -> None:
         self._lane = None
@@ -240,7 +238,10 @@ class RedisStore:
             await self._unwell.wait()
             try:
                 # Not on the lane: a probe that is overdue would fail the reads on it.
-                async with self.connection("probe") as connection, asyncio.timeout(self._deadline):
+                async with (
+                    self.connection("probe", _PROBE_KEY) as connection,
+                    asyncio.timeout(self._deadline),
+                ):
                     await connection.send_command("SET", _PROBE_KEY, "1", "PX", 1000)
                     await connection.read_response()
             except StoreError:
@@ -248,7 +249,20 @@ class RedisStore:
             else:
                 self._unwell.clear()
                 self._takes_writes = True
-                self._judge()
+                # The probe may have found another server than the lane is connected to: after a
+                # failover the old one goes on as a replica.
+                if self._lane is not None:
+                    self._lane.close("replaced")
+
+
+@contextlib.contextmanager
+def _as_store_error(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as exc:
+        # redis-py wraps some of its own faults once more, a wrong password for one.
+        fault = exc.__cause__ if isinstance(exc.__cause__, RedisError) else exc
+        raise StoreError("redis", operation, type(fault).__name__) from exc
 
 
 def _kind(error: ResponseError) -> str:

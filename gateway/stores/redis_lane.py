@@ -7,13 +7,14 @@ replies are matched by order and nothing else, a caller that goes away leaves it
 queue: its reply is read and dropped, never handed to the next one (CVE-2023-28858).
 """
 
-__all__ = ["DEADLINE", "Lane", "LaneClosed"]
+__all__ = ["DEADLINE", "Lane", "LaneClosed", "Word"]
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
@@ -22,6 +23,9 @@ from redis.exceptions import RedisError, ResponseError
 _GRACE_SECONDS: Final = 0.002
 
 DEADLINE: Final = "deadline"
+
+# One word of a command, as hiredis packs it.
+Word = str | int | float | bytes | memoryview
 
 
 class LaneClosed(Exception):
@@ -52,33 +56,36 @@ class Lane:
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._outbox: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
         self._scope: asyncio.Timeout | None = None
         self._closed_by: str | None = None
 
-    async def ask(self, command: bytes) -> Any:  # noqa: ANN401 -- whatever Redis answers
-        """Send a packed command and wait for its reply, at most the deadline.
+    async def ask(self, words: Sequence[Word]) -> Any:  # noqa: ANN401 -- whatever Redis answers
+        """Send a command and wait for its reply, at most the deadline.
 
         Raises LaneClosed, and redis.exceptions.ResponseError when the server says no.
         """
         if self._closed_by is not None:
             raise LaneClosed(self._closed_by)
+        # The stub knows tuples of one word only.
+        command: bytes = hiredis.pack_command(tuple(words))  # type: ignore[arg-type]
         answer: asyncio.Future[Any] = self._loop.create_future()
         due = self._loop.time() + self._deadline
         self._waiting.append((due, answer))
         if self._watch is None:
             self._watch = self._loop.call_at(due, self._look_for_overdue)
+        # Queue and outbox are filled together: the order of the wire is the order of the queue.
+        self._outbox.append(command)
         try:
-            # Nothing waits between the append and the write: the queue's order is the wire's.
-            await self._connection.send_packed_command(command, check_health=False)
-        except (RedisError, OSError) as exc:
-            self.close(type(exc).__name__)
+            if len(self._outbox) == 1:
+                await self._send_with_others()
         except BaseException:
             answer.cancel()
             raise
         return await answer
 
-    async def read_replies(self) -> None:
+    async def hold(self) -> None:
         """Hand out replies until the connection is lost; the owner of the lane awaits this."""
         try:
             async with asyncio.timeout(None) as self._scope:
@@ -105,6 +112,26 @@ class Lane:
         self._waiting.clear()
         if self._scope is not None:
             self._scope.reschedule(self._loop.time())
+
+    async def _send_with_others(self) -> None:
+        """Send what has gathered when all who are ready now have asked: one system call for many."""
+        try:
+            await asyncio.sleep(0)
+        finally:
+            outbox, self._outbox = self._outbox, []
+            # Asked to send on a closed connection, redis-py would open another, behind our back.
+            if self._closed_by is None:
+                await self._send(outbox)
+
+    async def _send(self, commands: list[bytes]) -> None:
+        try:
+            await self._connection.send_packed_command(commands, check_health=False)
+        except (RedisError, OSError) as exc:
+            self.close(type(exc).__name__)
+        except BaseException:
+            # Half a command may be on the wire, and redis-py has closed the connection.
+            self.close("cancelled")
+            raise
 
     async def _hand_out(self) -> None:
         while True:
