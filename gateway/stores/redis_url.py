@@ -104,7 +104,7 @@ def _server_way(url: str) -> _SingleWay:
     pool = ConnectionPool.from_url(url, **_options())
 
     async def to_server() -> AbstractConnection:  # noqa: RUF029 -- sentinels are asked, this one is known
-        connection: AbstractConnection = pool.make_connection()
+        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
         return connection
 
     return _SingleWay(to_server)
@@ -139,7 +139,7 @@ def _sentinel_way(url: str) -> _SingleWay:
         # Asked anew each time: it is for failing over that one has sentinels.
         asker = Sentinel(places, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
         try:
-            host, port = await asker.discover_master(service)  # type: ignore[no-untyped-call]
+            host, port = await asker.discover_master(service)
         finally:
             for sentinel in asker.sentinels:
                 await sentinel.aclose()
