@@ -5,15 +5,18 @@ import os
 import sys
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from gateway import logs
-from gateway.core.errors import KeywrightError, Misuse
+from gateway.core.errors import KeywrightError
 from gateway.http.parser import require_c_parser
 from gateway.serve.process import run
 from gateway.settings import SettingsError, load
 
 DONE, FAILED, MISUSED = 0, 1, 2
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> int:
@@ -28,10 +31,12 @@ def main() -> int:
         uvloop.run(run(settings))
     except SettingsError as error:
         return _say(str(error), MISUSED)
-    except Misuse as error:
-        return _say(f"keywright: {error}", FAILED)
     except KeywrightError as error:
         return _say(f"keywright: {error}", FAILED)
+    except Exception as error:
+        # The last place: the log hides what a stack trace would quote.
+        log.critical("unexpected_fault", exc_info=error)
+        return FAILED
     return DONE
 
 

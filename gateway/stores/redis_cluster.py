@@ -12,7 +12,12 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ClusterDownError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
 from gateway.stores.redis_lane import DEADLINE, LaneClosed, Word
 
@@ -96,6 +101,10 @@ class ClusterWay:
         client = self._make_client()
         try:
             _ = await client.initialize()
+        except RedisClusterException as exc:
+            # It is no RedisError: whoever reaches for a cluster that is away is to see one.
+            await client.aclose()
+            raise ClusterDownError("no node answers") from exc
         except BaseException:
             await client.aclose()
             raise
