@@ -6,6 +6,7 @@ SQL's argon2 hash, its bytes.
 
 __all__ = ["Credential", "Pepper", "Peppers", "extract", "same_digest"]
 
+import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from gateway.core.keys import KeyDigest
 from gateway.core.refusal import Refusal, Refused
 
 _SCHEME = "bearer"
+# SHA-256 works on blocks of this many bytes.
+_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,22 @@ class Pepper:
 
     id: str
     value: bytes = field(repr=False)
+    _inner: "hashlib._Hash" = field(init=False, repr=False, compare=False)
+    _outer: "hashlib._Hash" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Begin both hashes of HMAC (RFC 2104 §2), so that a digest need not: it costs half."""
+        key = self.value if len(self.value) <= _BLOCK else hashlib.sha256(self.value).digest()
+        key = key.ljust(_BLOCK, b"\0")
+        object.__setattr__(self, "_inner", hashlib.sha256(bytes(byte ^ 0x36 for byte in key)))
+        object.__setattr__(self, "_outer", hashlib.sha256(bytes(byte ^ 0x5C for byte in key)))
+
+    def hmac_sha256(self, message: bytes) -> bytes:
+        """HMAC-SHA-256(pepper, message)."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,7 @@ class Credential:
 
     def digest(self, pepper: Pepper) -> KeyDigest:
         """HMAC-SHA-256(pepper, token), under the pepper's id."""
-        return KeyDigest(pepper.id, hmac.digest(pepper.value, self.token_bytes(), "sha256"))
+        return KeyDigest(pepper.id, pepper.hmac_sha256(self.token_bytes()))
 
     def token_bytes(self) -> bytes:
         """The secret itself: for argon2 verification, and nothing else."""

@@ -2,11 +2,10 @@
 
 __all__ = ["compose"]
 
-from gateway.core.headers import Arrival, request_fields
+from gateway.core.headers import Arrival, request_lines
 from gateway.core.refusal import Refusal, Refused
 from gateway.http.body import ClientBody
 from gateway.http.call import Call
-from gateway.http.render import field_lines
 from gateway.http.terms import LaneTerms
 from gateway.pipeline.inquiry import Admitted
 from gateway.upstream.client import UpstreamBounds
@@ -23,14 +22,13 @@ def compose(
 ) -> Outgoing | Refused:
     """The target goes out byte for byte as it was judged; a body that is still to come is a ClientBody."""
     request = call.request
-    fields = request_fields(
+    lines = request_lines(
         request.raw_headers, arrival, admitted.known.identity, odd_characters=terms.odd_characters
     )
-    if isinstance(fields, str):
-        return call.refused(Refusal.BAD_REQUEST, fields)
+    if isinstance(lines, str):
+        return call.refused(Refusal.BAD_REQUEST, lines)
     line = f"{request.method} {admitted.target.origin_form} HTTP/1.1\r\n".encode("ascii")
     host = arrival.host.encode("ascii")
-    lines = field_lines(fields)
     content = request.content
     if content.is_eof():
         data = content.read_nowait()

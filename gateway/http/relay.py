@@ -5,10 +5,10 @@ __all__ = ["relay"]
 import aiohttp
 from aiohttp import HttpVersion11
 
-from gateway.core.headers import TextField, response_fields
+from gateway.core.headers import TextField, response_lines
 from gateway.core.refusal import Refusal, Refused
 from gateway.http.call import Call
-from gateway.http.render import field_lines, head
+from gateway.http.render import head
 
 _BODILESS = frozenset({204, 304})
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -22,10 +22,9 @@ async def relay(
 
     `ours` are the fields that the gateway adds; `idle_seconds` bound each pause of the upstream.
     """
-    fields = response_fields(response.raw_headers, ours)
-    if isinstance(fields, str) or response.status < 200:  # noqa: PLR2004
+    lines = response_lines(response.raw_headers, ours)
+    if isinstance(lines, str) or response.status < 200:  # noqa: PLR2004
         return call.refused(Refusal.UPSTREAM_INVALID)
-    lines = field_lines(fields)
     call.exchange.answered(response.status)
     if call.request.method == "HEAD" or response.status in _BODILESS:
         call.write(head(response.status, lines, call.framing))

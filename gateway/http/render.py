@@ -1,24 +1,18 @@
 """How answers look on the wire. The only module that writes error bodies."""
 
-__all__ = ["CONTINUE", "FieldLines", "field_lines", "head", "problem_answer", "status_line"]
+__all__ = ["CONTINUE", "FieldLines", "head", "problem_answer", "status_line"]
 
-from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TypeAlias
 
-from gateway.core.headers import RawField
+from gateway.core.headers import field_lines
 from gateway.core.problem import Problem
 
 FieldLines: TypeAlias = bytes
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-def field_lines(fields: Iterable[RawField]) -> FieldLines:
-    """The fields as they stand in a message, each with its CRLF."""
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 @lru_cache(maxsize=1024)

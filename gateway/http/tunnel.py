@@ -11,10 +11,10 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import StreamWriter, WebSocketReader
 
-from gateway.core.headers import TextField, response_fields
+from gateway.core.headers import TextField, response_lines
 from gateway.core.refusal import Refusal, Refused
 from gateway.http.call import Call
-from gateway.http.render import field_lines, head
+from gateway.http.render import head
 
 _SWITCHED = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 _SWITCHING = 101
@@ -49,13 +49,13 @@ async def tunnel(
     call: Call, response: aiohttp.ClientResponse, ours: list[TextField]
 ) -> Refused | None:
     """Carry bytes both ways until either side ends, or nothing moves for the connection's idle time."""
-    fields = response_fields(response.raw_headers, ours)
+    lines = response_lines(response.raw_headers, ours)
     upstream = None if response.connection is None else response.connection.protocol
-    if isinstance(fields, str) or upstream is None or response.status != _SWITCHING:
+    if isinstance(lines, str) or upstream is None or response.status != _SWITCHING:
         return call.refused(Refusal.UPSTREAM_INVALID)
     call.keeps_alive = False
     call.exchange.answered(_SWITCHING)
-    call.write(head(_SWITCHING, field_lines(fields), _SWITCHED))
+    call.write(head(_SWITCHING, lines, _SWITCHED))
     call.is_head_sent = True
     connection = call.connection
     limit = connection.bounds.read_bytes

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from gateway.core.credential import Peppers, extract
+from gateway.core.credential import Credential, Peppers, extract
 from gateway.core.key_state import state_refusal
+from gateway.core.keys import KeyDigest
 from gateway.core.limits import Grant
 from gateway.core.paths import CanonicalTarget, canonical
 from gateway.core.refusal import Refusal, Refused
@@ -36,7 +37,8 @@ class _Request(NamedTuple):
 
     inquiry: Inquiry
     target: CanonicalTarget
-    sought: Sought
+    credential: Credential
+    digest: KeyDigest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,17 +65,17 @@ class Admission:
         credential = extract(inquiry.authorization)
         if isinstance(credential, Refused):
             return credential
-        parsed = credential.parse(self.terms.vendor)
-        if parsed is None:
-            return _MALFORMED
-        sought = Sought(credential.digest(self.peppers.current), credential, parsed.secret_id)
-        request = _Request(inquiry, target, sought)
-        known = self.known.get(sought.digest)
+        # The digest first: whose is known need not be parsed again.
+        digest = credential.digest(self.peppers.current)
+        request = _Request(inquiry, target, credential, digest)
+        known = self.known.get(digest)
         return self._seek(request) if known is None else self._judge(request, known)
 
     def _seek(self, request: _Request) -> Decision:
         """For a key that is not in memory: refuse it from memory, or look it up."""
-        if self.known.is_unknown(request.sought.digest):
+        if request.credential.parse(self.terms.vendor) is None:
+            return _MALFORMED
+        if self.known.is_unknown(request.digest):
             return _UNKNOWN
         wait_seconds = self.throttle.retry_after_seconds(request.inquiry.address)
         if wait_seconds > 0:
@@ -83,7 +85,10 @@ class Admission:
         return Waits(partial(self._find, request))
 
     async def _find(self, request: _Request) -> Admitted | Refused:
-        found = await self.lookup.find(request.sought)
+        parsed = request.credential.parse(self.terms.vendor)
+        if parsed is None:
+            return _MALFORMED
+        found = await self.lookup.find(Sought(request.digest, request.credential, parsed.secret_id))
         if isinstance(found, Refusal):
             if found is not Refusal.UNKNOWN_KEY:
                 return Refused(found, retry_after_seconds=_RETRY_SECONDS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.addresses import Networks, throttle_name
+from gateway.core.headers import Lines
 from gateway.core.keys import Environment, Key, KeyType
 from gateway.core.limits import Bucket, CountedPer, Limit
 from gateway.core.routes import RouteTable
@@ -27,7 +28,7 @@ class KnownKey:
     origins: frozenset[str]
     buckets: tuple[Bucket, ...]
     address_limits: tuple[Limit, ...]
-    identity: tuple[tuple[str, str], ...]
+    identity: Lines
     checked_at: float
 
     def buckets_for(self, address: str) -> tuple[Bucket, ...]:
@@ -99,10 +100,12 @@ def _counted(key: Key, limit: Limit) -> str:
     return key.id if limit.per is CountedPer.KEY else "account"
 
 
-def _identity(key: Key) -> tuple[tuple[str, str], ...]:
-    return (
-        ("X-Keywright-Key-Id", key.id),
-        ("X-Keywright-Account", key.account.id),
-        ("X-Keywright-Scopes", " ".join(key.scopes)),
-        ("X-Keywright-Environment", key.environment.value),
+def _identity(key: Key) -> Lines:
+    return Lines.of(
+        (
+            ("X-Keywright-Key-Id", key.id),
+            ("X-Keywright-Account", key.account.id),
+            ("X-Keywright-Scopes", " ".join(key.scopes)),
+            ("X-Keywright-Environment", key.environment.value),
+        )
     )

@@ -1,1 +1,1 @@
-"""Drivers: SQL, Redis, the private Valkey, peppers, the change feed. Each implements a port; faults end as StoreError."""
+"""Drivers of the stores, each behind a port: SQL, Redis, the private Valkey, the change feed."""
