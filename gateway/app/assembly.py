@@ -2,9 +2,10 @@
 
 __all__ = ["Worker", "assembled"]
 
+import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -53,6 +54,9 @@ from gateway.usage.batch import BatchWriter
 
 log = structlog.get_logger(__name__)
 
+# Redis answered a moment ago; if it has gone since, the worker serves without it.
+_JOIN_SECONDS = 2.0
+
 
 class Worker:
     """What runs. `stop` ends it in order: no new work, and what is under way finishes."""
@@ -63,8 +67,10 @@ class Worker:
         proxy: ProxyListener,
         condition: Condition,
         render_metrics: Callable[[], bytes],
+        joined: Callable[[], Awaitable[None]],
     ) -> None:
-        """Nothing listens yet."""
+        """Nothing listens yet. `joined` returns once the worker hears of changes and is waited for."""
+        self._joined = joined
         app = operations_app(render_metrics=render_metrics, readiness=self.readiness)
         self.proxy = proxy
         self.operations = OperationsListener(app, settings.admin.host, settings.admin.port)
@@ -73,7 +79,13 @@ class Worker:
         self._is_draining = False
 
     async def start(self) -> None:
-        """Listen. Raises Misuse when an address cannot be had."""
+        """Listen. Raises Misuse when an address cannot be had.
+
+        Not before others know of this worker: a receipt must not leave out one that already serves.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_JOIN_SECONDS):
+                await self._joined()
         await self.operations.start()
         await self.proxy.start()
         log.info(
@@ -120,6 +132,12 @@ class _Stores:
     usage: SqlUsageStore
     registry: WorkerRegistry
     feed: RedisFeed
+    valkey: PrivateValkey | None
+
+    async def joined(self) -> None:
+        """Return once this worker hears of changes, and others wait for it."""
+        _ = await self.feed.joined.wait()
+        _ = await self.registry.joined.wait()
 
 
 @contextlib.asynccontextmanager
@@ -147,7 +165,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Worker]:
         crew = await stack.enter_async_context(Crew())
         admission, freshness = _admission(stack, basis, stores, key_peppers)
         proxy = await _proxy(stack, basis, admission, usage)
-        worker = Worker(settings, proxy, condition, metrics.render)
+        worker = Worker(settings, proxy, condition, metrics.render, stores.joined)
         stack.push_async_callback(worker.operations.close)
         for part, work in (
             ("feed", stores.feed.run()),
@@ -157,6 +175,8 @@ async def assembled(settings: Settings) -> AsyncIterator[Worker]:
             ("metrics", metrics.run()),
         ):
             _ = crew.start(part, work)
+        if stores.valkey is not None:
+            _ = crew.start("valkey", stores.valkey.run())
         yield worker
 
 
@@ -171,8 +191,10 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
             f"The database cannot be reached ({error.cause}). Start it, or correct store.url."
         ) from error
     url = revealed(settings.redis.url)
+    valkey = None
     if url is None:
-        url = (await stack.enter_async_context(PrivateValkey(settings.data_dir))).url
+        valkey = await stack.enter_async_context(PrivateValkey(settings.data_dir))
+        url = valkey.url
     redis = await stack.enter_async_context(
         RedisStore.open(
             url,
@@ -188,11 +210,14 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
             "without redis.url a private Valkey is used."
         ) from error
     return _Stores(
+        valkey=valkey,
         redis=redis,
         reader=SqlKeyReader(engine, settings.store.deadline_seconds),
         usage=SqlUsageStore(engine),
         registry=WorkerRegistry(redis, basis.clock, basis.worker_name),
-        feed=RedisFeed(redis, basis.clock, basis.worker_name),
+        feed=RedisFeed(
+            redis, basis.clock, basis.worker_name, on_enforced=basis.metrics.revocation_seconds
+        ),
     )
 
 

@@ -47,13 +47,26 @@ def acknowledgements(entry_id: bytes) -> bytes:
 class RedisFeed:
     """Implements the ChangeFeed port; `run` does the work."""
 
-    def __init__(self, store: RedisStore, clock: Clock, worker: str) -> None:
-        """`worker` is the name this one acknowledges with."""
+    def __init__(
+        self,
+        store: RedisStore,
+        clock: Clock,
+        worker: str,
+        *,
+        on_enforced: Callable[[float], None] | None = None,
+    ) -> None:
+        """`worker` is the name this one acknowledges with.
+
+        `on_enforced` hears, for each change, the seconds from its announcement until it was enforced here.
+        """
+        self._on_enforced = on_enforced
         self._store = store
         self._clock = clock
         self._worker = worker
         self._forget: list[Callable[[Change], None]] = []
         self._heard_at = -math.inf
+        # Set once this worker hears every change from here on.
+        self.joined = asyncio.Event()
         self._place = b""
 
     def on_change(self, forget: Callable[[Change], None]) -> None:
@@ -88,20 +101,23 @@ class RedisFeed:
 
     async def _look(self, connection: AbstractConnection) -> None:
         asked_at = self._clock.monotonic()
-        is_lost, entries, *now = await _ask(
+        is_lost, entries, now_ms = await _ask(
             connection, "EVAL", _SCRIPT.text, 1, _STREAM, self._place, _LOOK_MAX
         )
         if is_lost:
             self._tell(FORGET_ALL)
             self._place = entries[0][0]
             # Who announced one of these just now is waiting; it is enforced like everything else.
-            fresh = [entry for entry, _ in entries if _age_ms(entry, now[0]) < _ACK_MS]
+            fresh = [entry for entry, _ in entries if _age_ms(entry, now_ms) < _ACK_MS]
         else:
             fresh = [entry for entry, _ in entries]
-            for _, fields in entries:
+            for entry, fields in entries:
                 self._tell(_change(fields))
+                if self._on_enforced is not None:
+                    self._on_enforced(max(0.0, _age_ms(entry, now_ms) / 1000))
             self._place = fresh[-1] if fresh else self._place
         self._heard_at = asked_at
+        self.joined.set()
         for entry in fresh:
             await _ask(connection, "RPUSH", acknowledgements(entry), self._worker)
             await _ask(connection, "PEXPIRE", acknowledgements(entry), _ACK_MS)

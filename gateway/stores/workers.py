@@ -28,6 +28,8 @@ class WorkerRegistry:
         self._clock = clock
         self._worker = worker
         self._counts: deque[tuple[float, int]] = deque()
+        # Set from the first sign of life on: others can see this worker.
+        self.joined = asyncio.Event()
 
     async def live(self) -> tuple[str, ...]:
         """The names of all live workers, this one among them from its first beat on. Raises StoreError."""
@@ -53,6 +55,7 @@ class WorkerRegistry:
             return  # what was last known stays known
         now = self._clock.monotonic()
         self._counts.append((now, max(1, len(names))))
+        self.joined.set()
         while self._counts[0][0] < now - _BELIEF_SECONDS:
             self._counts.popleft()
 
