@@ -3,13 +3,13 @@
 __all__ = ["Judge", "Lane", "Reports"]
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Protocol, cast
 
 import aiohttp
+import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
@@ -22,6 +22,7 @@ from gateway.core.tracing import request_id
 from gateway.http.body import ClientBody
 from gateway.http.bounds import ClientBounds
 from gateway.http.call import CLOSE, CLOSED, KEPT, Call, ClientGone, Lingering
+from gateway.http.complaints import Complaints
 from gateway.http.compose import compose
 from gateway.http.connection import Connection
 from gateway.http.fitness import can_be_used_again, malformed, unfit
@@ -35,7 +36,7 @@ from gateway.ports import Clock, UsageSink
 from gateway.upstream.client import Upstream, UpstreamError
 from gateway.upstream.request import Outgoing
 
-_log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _PATH_KEPT = 512
 
@@ -74,6 +75,7 @@ class Lane:
         self._terms = terms
         self._clock = clock
         self._reports = reports
+        self._complaints = Complaints(clock)
         self.is_draining = False
 
     @property
@@ -121,11 +123,12 @@ class Lane:
         if isinstance(error, HttpProcessingError):
             reason = malformed(error, self._terms.bounds)
             # Never the error itself: it quotes the request, credential and all.
-            _log.info("malformed request from %s: %s", connection.peer, reason.code)
+            log.info("malformed_request", address=connection.peer, code=reason.code)
             self.refuse_raw(connection, reason)
         else:
             call = Call.of(request)
-            _log.error("request %s failed", call and call.exchange.request_id, exc_info=error)
+            request_id_ = None if call is None else call.exchange.request_id
+            log.error("request_failed", request_id=request_id_, exc_info=error)
             if call is None or call.is_head_sent:
                 connection.abort()
             else:
@@ -219,7 +222,7 @@ class Lane:
             body = outgoing.body
             if isinstance(body, ClientBody) and body.refusal is not None:
                 return call.refused(body.refusal)
-            _log.warning("request %s: %s: %s", call.exchange.request_id, upstream.name, error)
+            self._complaints.tell(upstream.name, error.target, str(error), call.exchange.request_id)
             return call.refused(error.reason)
         finally:
             connection.unwatch()
