@@ -260,6 +260,9 @@ def _admission(
             peppers=key_peppers,
             clock=clock,
             sql_health=sql_health,
+            flights_max=keys.verify_queue_max,
+            # While the threads verify, as many keys again can be read.
+            searches_max=2 * keys.verify_threads,
         ),
         freshness=freshness,
         throttle=FailureThrottle(clock, failures_per_minute=keys.failed_per_minute),

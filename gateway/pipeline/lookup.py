@@ -5,7 +5,7 @@ __all__ = ["Lookup", "Sought"]
 import asyncio
 import contextlib
 import enum
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -63,6 +63,8 @@ _Landing: TypeAlias = _Found | Refusal | Literal[_Flight.ABANDONED]
 class Lookup:
     """Finds keys that are not in memory. One look-up per digest is under way at a time; others wait for it.
 
+    Of those that need SQL only `searches_max` go on at once and the rest queue: more would finish no
+    sooner, and every turn of the event loop would be as much longer for known keys.
     The caches' and SQL's own drivers have deadlines; those here are for a driver that breaks its word.
     """
 
@@ -75,9 +77,16 @@ class Lookup:
     clock: Clock
     sql_health: SqlHealth
     flights_max: int = 1_000
+    searches_max: int = 4
+    turn_deadline_seconds: float = 5.0
     cache_deadline_seconds: float = 0.25
     sql_deadline_seconds: float = 5.0
     _flights: dict[KeyDigest, asyncio.Future[_Landing]] = field(default_factory=dict, init=False)
+    _turns: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """All turns are free."""
+        self._turns = asyncio.Semaphore(self.searches_max)
 
     async def find(self, sought: Sought) -> KnownKey | Refusal:
         """The key, in whatever state it is, or why there is none: UNKNOWN_KEY, STORE_UNAVAILABLE, OVERLOADED.
@@ -127,7 +136,21 @@ class Lookup:
             answer = self._judge_cached(sought, cached, moment)
             if answer is not None:
                 return answer
-        return await self._search_sql(sought)
+        async with self._turn():
+            return await self._search_sql(sought)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the few searches at a time. Raises Overloaded when none becomes free."""
+        try:
+            async with asyncio.timeout(self.turn_deadline_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Overloaded("too many keys to look up") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _judge_cached(
         self, sought: Sought, cached: CachedKey, moment: _Moment
