@@ -1,5 +1,6 @@
 """What the pages say is what the code does, as far as a machine can compare them."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -153,6 +154,27 @@ def test_named_files_are_there(page: Path) -> None:
     named = set(re.findall(r"`([\w/.-]+\.(?:py|lua|yaml))`", page.read_text())) - EXAMPLES
 
     assert [name for name in sorted(named) if not any(f.endswith("/" + name) for f in files)] == []
+
+
+def test_messages_are_those_of_the_code() -> None:
+    """Whoever searches the operator's page for a message that they see finds it."""
+    table = (ROOT / "docs/operate.md").read_text().partition("## Messages")[2]
+    messages = [
+        message
+        for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+        for message in re.findall(r"`(.+?)`", row.replace("3 mistakes", "…"))
+    ]
+    texts = [
+        node.value
+        for room in ("gateway", "admin")
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    parts = [part.strip() for message in messages for part in message.split("…")]
+
+    assert len(messages) > 10
+    assert [part for part in parts if not any(part in text for text in texts)] == []
 
 
 def test_readme_shows_the_demo_as_it_is() -> None:
