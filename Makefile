@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint types imports format constraints clean
+.PHONY: run test check lint types imports format constraints bench-warm clean
 
 run: $(VENV)/.installed-run
-	$(BIN)/keywright demo
+	@$(BIN)/keywright demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto
@@ -28,17 +29,25 @@ constraints: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev -c constraints.txt -o constraints-dev.txt pyproject.toml
 
 $(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Keywright needs Python 3.11 or newer; choose one with: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-run: $(VENV)/bin/python constraints.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo "Installing Keywright and what it needs into $(VENV), once (about half a minute) …"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python constraints-dev.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --require-hashes -r constraints-dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@ $(VENV)/.installed-run
+	@echo "Installing what the tests need into $(VENV), once (about a minute) …"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r constraints-dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.installed-run
+
+# All keys verified again after Redis was lost, and what a hot key feels of it.
+bench-warm: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.warm
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache
