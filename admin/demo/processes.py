@@ -4,16 +4,14 @@ __all__ = ["Child"]
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.children import bound_to_parent
 from gateway.core.errors import KeywrightError
 
-_PR_SET_PDEATHSIG = 1
 _LAST_LINES = 5
 
 
@@ -39,7 +37,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE if is_heard else output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_dying_with(os.getpid()),
+                preexec_fn=bound_to_parent(signal.SIGTERM),
             )
         return cls(name, process, log)
 
@@ -92,18 +90,3 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
-
-
-def _dying_with(parent: int) -> Callable[[], None] | None:
-    """For between fork and exec: end when the demo ends, even if that was killed. None where Linux is not."""
-    if not sys.platform.startswith("linux"):
-        return None
-    # Looked up before the fork, after which no lock may be taken.
-    prctl = ctypes.CDLL(None).prctl
-
-    def set_up() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return set_up

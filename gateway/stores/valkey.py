@@ -9,18 +9,16 @@ __all__ = ["PrivateValkey", "private_url", "server_binary"]
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import importlib.util
 import os
 import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
+from gateway.children import bound_to_parent
 from gateway.core.errors import Misuse
 
 _SOCKET_NAME = "valkey.sock"
@@ -31,7 +29,7 @@ _SOCKET_PATH_BYTES_MAX = 107
 _START_SECONDS = 10.0
 _START_POLL_SECONDS = 0.005
 _RESTART_PAUSE_SECONDS = 0.5
-_PR_SET_PDEATHSIG = 1
+_OWN_FILES_ONLY = 0o177
 
 
 def server_binary() -> Path:
@@ -123,7 +121,8 @@ class PrivateValkey:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the gateway, which then stops this one
-                preexec_fn=_child_setup(os.getpid()),
+                # Valkey sets the socket's mode only after binding it.
+                preexec_fn=bound_to_parent(signal.SIGKILL, umask=_OWN_FILES_ONLY),
             )
         await self._wait_until_listening()
 
@@ -190,26 +189,6 @@ def _locked(folder: Path) -> IO[bytes]:
             "stop that one, or give this one a data_dir of its own"
         ) from exc
     return lock
-
-
-def _child_setup(parent: int) -> Callable[[], None] | None:
-    """What the child does between fork and exec: die with `parent`, keep others out of its socket.
-
-    None where the kernel has no such promise (not Linux).
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    # Looked up before the fork: a child of a threaded process may not take locks.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def set_up() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-        # Valkey sets the socket's mode only after binding it.
-        os.umask(0o177)
-
-    return set_up
 
 
 async def _is_listening(path: Path) -> bool:
