@@ -2,30 +2,27 @@
 
 __all__ = ["ExactLimiter", "GuardedLimiter"]
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.core.errors import StoreError
 from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, Limit, filled, spend
 from gateway.ports import Clock
+from gateway.stores.limiter import Batch, Takes
 
 _BUCKETS_MAX: Final = 50_000
+# A batch that is full leaves at once, so that nobody ever waits for more than one answer before the
+# question; and a script that decides this many keeps nobody else in Redis waiting.
+_BATCH_MAX: Final = 64
 
 
 class ExactLimiter(Protocol):
     """Buckets that hold across the cluster, as long as their store answers."""
 
-    async def take(
-        self,
-        buckets: Sequence[Bucket],
-        cost: int,
-        *,
-        known: Sequence[BucketLevel | None] = (),
-        debts: Sequence[int] = (),
-    ) -> tuple[tuple[BucketLevel, ...], Grant]:
-        """As `stores.limiter.RedisLimiter.take`. Raises StoreError."""
+    def ask(self, batch: Batch) -> None:
+        """As `stores.limiter.RedisLimiter.ask`."""
         ...
 
 
@@ -44,6 +41,68 @@ class _Note:
     debt: int = 0
 
 
+class _Line:
+    """The requests on one set of buckets, of which at least one waits for its answer."""
+
+    __slots__ = ("gathering", "under_way")
+
+    def __init__(self) -> None:
+        # How many batches have been asked and not answered.
+        self.under_way = 0
+        # The batch that takes in who comes now.
+        self.gathering: _Together | None = None
+
+
+class _Together:
+    """Requests that are asked about together; implements `limiter.Batch`."""
+
+    __slots__ = ("_guard", "answers", "buckets", "costs", "debts", "is_asked", "line", "notes")
+
+    def __init__(
+        self,
+        guard: "GuardedLimiter",
+        line: _Line,
+        buckets: tuple[Bucket, ...],
+        notes: Sequence[_Note],
+    ) -> None:
+        self._guard = guard
+        self.line = line
+        self.buckets = buckets
+        self.notes = notes
+        self.costs: list[int] = []
+        self.answers: list[asyncio.Future[Grant]] = []
+        self.debts: Sequence[int] = ()
+        self.is_asked = False
+
+    def depart(self) -> Takes:
+        line = self.line
+        if line.gathering is self:
+            line.gathering = None
+        notes = self.notes
+        self.debts = [note.debt for note in notes]
+        # Taken out before the wait: of two batches at once only one may carry the debt.
+        for note in notes:
+            note.debt = 0
+        return Takes(self.costs, [note.level for note in notes], self.debts)
+
+    def answered(self, left: tuple[BucketLevel, ...], grants: Sequence[Grant]) -> None:
+        self._guard.heard(self, left)
+        for answer, grant in zip(self.answers, grants, strict=True):
+            if not answer.done():  # its caller has gone
+                answer.set_result(grant)
+        self._guard.ended(self)
+
+    def failed(self) -> None:
+        if self.line.gathering is self:
+            self.line.gathering = None
+        for note, debt in zip(self.notes, self.debts, strict=False):
+            note.debt += debt
+        for answer, cost in zip(self.answers, self.costs, strict=True):
+            if not answer.done():
+                answer.set_result(self._guard.take_share(self, cost))
+        self._guard.ended(self)
+
+
 class GuardedLimiter:
     """Implements the Limiter port: exact while the store answers, and a fair share while it does not.
 
@@ -51,6 +110,9 @@ class GuardedLimiter:
     it last knew was left / workers; of a bucket it has never seen it starts with one second's share,
     at least one token. Such grants are marked `is_degraded`. What was let through meanwhile is
     charged as debt when the store is back.
+
+    Requests on the same buckets that come while an answer for these is on its way are asked about
+    together, in their order. Nothing is taken for a request that has not come yet.
     """
 
     def __init__(
@@ -67,32 +129,81 @@ class GuardedLimiter:
         self._live_workers = live_workers
         self._buckets_max = buckets_max
         self._notes: OrderedDict[str, _Note] = OrderedDict()
+        self._lines: dict[tuple[Bucket, ...], _Line] = {}
 
     def take_nowait(self, buckets: Sequence[Bucket], cost: int) -> Grant | None:
         """None: an exact answer needs the store. Without buckets there is nothing to ask."""
         return None if buckets else _UNLIMITED
 
     async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
-        """Take `cost` tokens from every bucket, or none from any. Never raises for a store that is away."""
+        """Take `cost` tokens from every bucket, or none from any. Never raises for a store that is away.
+
+        Who is cancelled may have had his tokens taken; those who wait beside him do not notice.
+        """
         if not buckets:
             return _UNLIMITED
-        notes = [self._note(bucket.name) for bucket in buckets]
-        debts = [note.debt for note in notes]
-        # Taken out before the wait: of two requests at once only one may carry the debt.
-        for note in notes:
-            note.debt = 0
-        try:
-            left, grant = await self._inner.take(
-                buckets, cost, known=[note.level for note in notes], debts=debts
-            )
-        except StoreError:
-            for note, debt in zip(notes, debts, strict=True):
-                note.debt += debt
-            return self._take_share(buckets, notes, cost)
+        named = tuple(buckets)
+        line = self._lines.get(named)
+        if line is None:
+            line = self._lines[named] = _Line()
+        batch = line.gathering
+        if batch is None:
+            notes = [self._note(bucket.name) for bucket in named]
+            batch = line.gathering = _Together(self, line, named, notes)
+        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
+        batch.costs.append(cost)
+        batch.answers.append(answer)
+        is_full = len(batch.costs) == _BATCH_MAX
+        if is_full:
+            line.gathering = None
+        if not batch.is_asked and (is_full or not line.under_way):
+            self._ask(batch)
+        return await answer
+
+    def heard(self, batch: _Together, left: Sequence[BucketLevel]) -> None:
+        """The store has answered a batch."""
         seen_us = self._now_us()
-        for note, level in zip(notes, left, strict=True):
+        for note, level in zip(batch.notes, left, strict=True):
             note.level, note.seen_us, note.share = level, seen_us, None
-        return grant
+
+    def take_share(self, batch: _Together, cost: int) -> Grant:
+        """Decide one request of a batch that the store has not answered."""
+        workers = max(1, self._live_workers())
+        now_us = self._now_us()
+        # A window as many times as long is exactly a rate as many times lower.
+        slowed = [
+            limit._replace(window_seconds=limit.window_seconds * workers)
+            for _, limit in batch.buckets
+        ]
+        held = [
+            _share(note, limit, workers, cost, now_us)
+            for note, limit in zip(batch.notes, slowed, strict=True)
+        ]
+        left, grant = spend(held, slowed, cost, now_us)
+        for note, level in zip(batch.notes, left, strict=True):
+            note.share = level
+            note.debt += cost if grant.allowed else 0
+        states = tuple(
+            state._replace(limit=bucket.limit)
+            for state, bucket in zip(grant.states, batch.buckets, strict=True)
+        )
+        return grant._replace(states=states, is_degraded=True)
+
+    def ended(self, batch: _Together) -> None:
+        """A batch is through, whichever way: who has gathered meanwhile is next."""
+        line = batch.line
+        line.under_way -= 1
+        if line.under_way:
+            return
+        if line.gathering is not None:
+            self._ask(line.gathering)
+        elif self._lines.get(batch.buckets) is line:
+            del self._lines[batch.buckets]
+
+    def _ask(self, batch: _Together) -> None:
+        batch.line.under_way += 1
+        batch.is_asked = True
+        self._inner.ask(batch)
 
     def _note(self, name: str) -> _Note:
         notes = self._notes
@@ -107,27 +218,6 @@ class GuardedLimiter:
 
     def _now_us(self) -> int:
         return int(self._clock.monotonic() * MICRO)
-
-    def _take_share(self, buckets: Sequence[Bucket], notes: Sequence[_Note], cost: int) -> Grant:
-        workers = max(1, self._live_workers())
-        now_us = self._now_us()
-        # A window as many times as long is exactly a rate as many times lower.
-        slowed = [
-            limit._replace(window_seconds=limit.window_seconds * workers) for _, limit in buckets
-        ]
-        held = [
-            _share(note, limit, workers, cost, now_us)
-            for note, limit in zip(notes, slowed, strict=True)
-        ]
-        left, grant = spend(held, slowed, cost, now_us)
-        for note, level in zip(notes, left, strict=True):
-            note.share = level
-            note.debt += cost if grant.allowed else 0
-        states = tuple(
-            state._replace(limit=bucket.limit)
-            for state, bucket in zip(grant.states, buckets, strict=True)
-        )
-        return grant._replace(states=states, is_degraded=True)
 
 
 _UNLIMITED: Final = Grant(allowed=True, states=(), retry_after_seconds=0.0)

@@ -7,7 +7,7 @@ of memory, a replica, writes paused) is still good for reads.
 What is asked of Redis lives in other modules; nothing here knows what a key means.
 """
 
-__all__ = ["PREFIX", "RedisStore", "Script", "Word"]
+__all__ = ["PREFIX", "RedisStore", "Run", "Script", "Word"]
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.core.errors import StoreError, StoreName
-from gateway.stores.redis_lane import DEADLINE, LaneClosed, Word
+from gateway.stores.redis_lane import DEADLINE, Lane, LaneClosed, Word
 from gateway.stores.redis_url import Link, Way, way_to
 from gateway.tasks import Crew
 
@@ -46,6 +46,22 @@ class Script:
     def beside(cls, module_file: str, name: str) -> Self:
         """The script `name` from the folder of a module."""
         return cls((Path(module_file).parent / name).read_text(encoding="utf-8"))
+
+
+class Run(Protocol):
+    """One run of a script, whose words are asked for when they are sent. Its methods raise nothing."""
+
+    def words(self) -> tuple[Sequence[Word], Sequence[Word]]:
+        """Keys and arguments. Called once, or never."""
+        ...
+
+    def answered(self, reply: Any) -> None:  # noqa: ANN401 -- whatever the script returns
+        """What the script returned."""
+        ...
+
+    def failed(self, error: StoreError) -> None:
+        """It will not be answered; if the words were asked for, it may have been done."""
+        ...
 
 
 class RedisStore:
@@ -103,6 +119,8 @@ class RedisStore:
         """Close the connection; what still waits fails."""
         # Without the error: what failed inside the block goes on as it is, not as a group.
         await self._crew.__aexit__(None, None, None)
+        # Nobody connects any more: there is nothing to wait for.
+        self._settled.set()
 
     @property
     def is_healthy(self) -> bool:
@@ -130,15 +148,8 @@ class RedisStore:
             raise StoreError("redis", operation, "takes no writes")
         try:
             return await self._ask(operation, words)
-        except ResponseError as exc:
-            kind = _kind(exc)
-            if kind not in _OWN_FAULTS:
-                self._refuse_writes()
-            raise StoreError("redis", operation, kind) from exc
-        except StoreError as exc:
-            if exc.cause == DEADLINE:
-                self._refuse_writes()
-            raise
+        except (ResponseError, StoreError) as exc:
+            raise self.write_fault(operation, exc) from exc
 
     async def run(
         self, operation: str, script: Script, keys: Sequence[Word], args: Sequence[Word]
@@ -150,6 +161,49 @@ class RedisStore:
             if not isinstance(exc.__cause__, NoScriptError):
                 raise
         return await self.write(operation, "EVAL", script.text, len(keys), *keys, *args)
+
+    def run_soon(self, operation: str, script: Script, run: Run) -> None:
+        """As `run`, without a coroutine for each: `run` is told the end, at once if there is no way.
+
+        Runs reach Redis in the order in which they were asked for.
+        """
+        lane = self._lane
+        if not self._takes_writes:
+            run.failed(StoreError("redis", operation, "takes no writes"))
+        elif isinstance(lane, Lane):
+            lane.post(_Errand(self, lane, operation, script, run))
+        elif lane is None and self._settled.is_set():
+            run.failed(StoreError("redis", operation, "away"))
+        else:
+            task = self._crew.start("redis-run", self._run_to_end(operation, script, run))
+
+            def tell_if_cancelled(task: asyncio.Task[None]) -> None:
+                if task.cancelled():  # perhaps before its first step
+                    run.failed(StoreError("redis", operation, "closed"))
+
+            task.add_done_callback(tell_if_cancelled)
+
+    async def _run_to_end(self, operation: str, script: Script, run: Run) -> None:
+        try:
+            reply = await self.run(operation, script, *run.words())
+        except StoreError as exc:
+            run.failed(exc)
+        else:
+            run.answered(reply)
+
+    def write_fault(
+        self, operation: str, exc: ResponseError | LaneClosed | StoreError
+    ) -> StoreError:
+        """What to tell of a write that went wrong; whether more of them are tried follows from it."""
+        if isinstance(exc, ResponseError):
+            kind = _kind(exc)
+            is_unwilling = kind not in _OWN_FAULTS
+        else:
+            kind = exc.kind if isinstance(exc, LaneClosed) else exc.cause
+            is_unwilling = kind == DEADLINE
+        if is_unwilling:
+            self._refuse_writes()
+        return StoreError("redis", operation, kind)
 
     @contextlib.asynccontextmanager
     async def connection(self, operation: str, key: Word) -> AsyncIterator[AbstractConnection]:
@@ -253,6 +307,38 @@ class RedisStore:
                 # failover the old one goes on as a replica.
                 if self._lane is not None:
                     self._lane.close("replaced")
+
+
+class _Errand:
+    """A run on its way over a lane; implements `redis_lane.Command`."""
+
+    __slots__ = ("_head", "_lane", "_operation", "_run", "_script", "_store", "_words")
+
+    def __init__(
+        self, store: RedisStore, lane: Lane, operation: str, script: Script, run: Run
+    ) -> None:
+        self._store = store
+        self._lane = lane
+        self._operation = operation
+        self._script = script
+        self._run = run
+        self._head = ("EVALSHA", script.sha)
+        self._words: tuple[Word, ...] = ()
+
+    def words(self) -> tuple[Word, ...]:
+        if not self._words:
+            keys, args = self._run.words()
+            self._words = (len(keys), *keys, *args)
+        return self._head + self._words
+
+    def answered(self, reply: Any) -> None:  # noqa: ANN401 -- whatever Redis answers
+        if isinstance(reply, NoScriptError):
+            self._head = ("EVAL", self._script.text)
+            self._lane.post(self)
+        elif isinstance(reply, ResponseError | LaneClosed):
+            self._run.failed(self._store.write_fault(self._operation, reply))
+        else:
+            self._run.answered(reply)
 
 
 @contextlib.contextmanager

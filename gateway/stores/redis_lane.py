@@ -5,18 +5,22 @@ makes the connection (URL, TLS, credentials, sentinel) and reads the replies, hi
 words, and commands of many requests share one socket without waiting for each other. Because
 replies are matched by order and nothing else, a caller that goes away leaves its place in the
 queue: its reply is read and dropped, never handed to the next one (CVE-2023-28858).
+
+Who cannot afford a coroutine for each command posts one, and is told its reply as it is read.
 """
 
-__all__ = ["DEADLINE", "Lane", "LaneClosed", "Word"]
+__all__ = ["DEADLINE", "Command", "Lane", "LaneClosed", "Word"]
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
+
+from gateway.tasks import Crew
 
 # A loop that was blocked finds the timer and the reply due at once. The reply is read first when
 # the verdict waits a moment longer.
@@ -37,6 +41,18 @@ class LaneClosed(Exception):
         self.kind = kind
 
 
+class Command(Protocol):
+    """Something to send, and whoever waits for the reply. Both are called by the lane, once, and raise nothing."""
+
+    def words(self) -> Sequence[Word]:
+        """The command, at the moment of sending."""
+        ...
+
+    def answered(self, reply: Any) -> None:  # noqa: ANN401 -- whatever Redis answers
+        """Redis's reply, a ResponseError when it says no, or LaneClosed. May follow without `words`."""
+        ...
+
+
 class Lane:
     """Commands over one open connection; once something goes wrong it is over, and another is opened."""
 
@@ -55,40 +71,38 @@ class Lane:
         self._deadline = deadline_seconds
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._outbox: list[bytes] = []
+        self._outbox: list[Command] = []
+        self._has_post = asyncio.Event()
+        self._waiting: deque[tuple[float, Command]] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._scope: asyncio.Timeout | None = None
         self._closed_by: str | None = None
+
+    def post(self, command: Command) -> None:
+        """Send a command when all who are ready now have posted theirs: one system call for many.
+
+        Commands are sent in the order in which they were posted. From the sending on, the reply has
+        the deadline's time. Raises LaneClosed.
+        """
+        if self._closed_by is not None:
+            raise LaneClosed(self._closed_by)
+        self._outbox.append(command)
+        self._has_post.set()
 
     async def ask(self, words: Sequence[Word]) -> Any:  # noqa: ANN401 -- whatever Redis answers
         """Send a command and wait for its reply, at most the deadline.
 
         Raises LaneClosed, and redis.exceptions.ResponseError when the server says no.
         """
-        if self._closed_by is not None:
-            raise LaneClosed(self._closed_by)
-        # The stub knows tuples of one word only.
-        command: bytes = hiredis.pack_command(tuple(words))  # type: ignore[arg-type]
         answer: asyncio.Future[Any] = self._loop.create_future()
-        due = self._loop.time() + self._deadline
-        self._waiting.append((due, answer))
-        if self._watch is None:
-            self._watch = self._loop.call_at(due, self._look_for_overdue)
-        # Queue and outbox are filled together: the order of the wire is the order of the queue.
-        self._outbox.append(command)
-        try:
-            if len(self._outbox) == 1:
-                await self._send_with_others()
-        except BaseException:
-            answer.cancel()
-            raise
+        self.post(_Question(words, answer))
         return await answer
 
     async def hold(self) -> None:
-        """Hand out replies until the connection is lost; the owner of the lane awaits this."""
+        """Send what is posted and hand out replies until the connection is lost; the lane's owner awaits this."""
         try:
-            async with asyncio.timeout(None) as self._scope:
+            async with asyncio.timeout(None) as self._scope, Crew() as crew:
+                _ = crew.start("redis-send", self._send())
                 await self._hand_out()
         except (RedisError, OSError) as exc:
             self._scope = None
@@ -106,32 +120,38 @@ class Lane:
         self._on_close(kind)
         if self._watch is not None:
             self._watch.cancel()
-        for _, answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(LaneClosed(kind))
+        left = [command for _, command in self._waiting] + self._outbox
         self._waiting.clear()
+        self._outbox.clear()
         if self._scope is not None:
             self._scope.reschedule(self._loop.time())
+        for command in left:
+            command.answered(LaneClosed(kind))
 
-    async def _send_with_others(self) -> None:
-        """Send what has gathered when all who are ready now have asked: one system call for many."""
-        try:
-            await asyncio.sleep(0)
-        finally:
-            outbox, self._outbox = self._outbox, []
+    async def _send(self) -> None:
+        while self._closed_by is None:
+            await self._has_post.wait()
+            self._has_post.clear()
+            packed = self._pack()
             # Asked to send on a closed connection, redis-py would open another, behind our back.
             if self._closed_by is None:
-                await self._send(outbox)
+                try:
+                    await self._connection.send_packed_command(packed, check_health=False)
+                except (RedisError, OSError) as exc:
+                    self.close(type(exc).__name__)
 
-    async def _send(self, commands: list[bytes]) -> None:
-        try:
-            await self._connection.send_packed_command(commands, check_health=False)
-        except (RedisError, OSError) as exc:
-            self.close(type(exc).__name__)
-        except BaseException:
-            # Half a command may be on the wire, and redis-py has closed the connection.
-            self.close("cancelled")
-            raise
+    def _pack(self) -> list[bytes]:
+        outbox, self._outbox = self._outbox, []
+        due = self._loop.time() + self._deadline
+        if self._watch is None:
+            self._watch = self._loop.call_at(due, self._look_for_overdue)
+        packed: list[bytes] = []
+        for command in outbox:
+            # The stub knows tuples of one word only.
+            packed.append(hiredis.pack_command(tuple(command.words())))  # type: ignore[arg-type]
+            # Both together: the order of the wire is the order of the queue.
+            self._waiting.append((due, command))
+        return packed
 
     async def _hand_out(self) -> None:
         while True:
@@ -142,22 +162,35 @@ class Lane:
                 reply = exc
             if not self._waiting:  # a reply nobody asked for: the order cannot be trusted
                 return
-            _, answer = self._waiting.popleft()
-            if answer.done():  # its caller has gone
-                continue
-            if isinstance(reply, ResponseError):
-                answer.set_exception(reply)
-            else:
-                answer.set_result(reply)
+            _, command = self._waiting.popleft()
+            command.answered(reply)
 
-    def _look_for_overdue(self, suspect: asyncio.Future[Any] | None = None) -> None:
+    def _look_for_overdue(self, suspect: Command | None = None) -> None:
         self._watch = None
         if not self._waiting:
             return
-        due, answer = self._waiting[0]
-        if answer is suspect:
+        due, command = self._waiting[0]
+        if command is suspect:
             self.close(DEADLINE)
         elif due <= self._loop.time():
-            self._watch = self._loop.call_later(_GRACE_SECONDS, self._look_for_overdue, answer)
+            self._watch = self._loop.call_later(_GRACE_SECONDS, self._look_for_overdue, command)
         else:
             self._watch = self._loop.call_at(due, self._look_for_overdue)
+
+
+class _Question(NamedTuple):
+    """A command with a caller who awaits the reply, and may be gone by then."""
+
+    command: Sequence[Word]
+    answer: asyncio.Future[Any]
+
+    def words(self) -> Sequence[Word]:
+        return self.command
+
+    def answered(self, reply: Any) -> None:  # noqa: ANN401 -- whatever Redis answers
+        if self.answer.done():
+            return
+        if isinstance(reply, ResponseError | LaneClosed):
+            self.answer.set_exception(reply)
+        else:
+            self.answer.set_result(reply)

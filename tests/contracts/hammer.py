@@ -13,6 +13,7 @@ import time
 from gateway.core.limits import Bucket, Limit
 from gateway.stores.limiter import RedisLimiter
 from gateway.stores.redis_client import RedisStore
+from tests.contracts.alone import take
 
 _START_LINE = "{hammer}:start"
 _CALLERS = 4
@@ -32,7 +33,7 @@ async def _hammer(url: str, seconds: float) -> list[int]:
 
         async def call() -> None:
             while time.monotonic() < stop_at:
-                left, grant = await limiter.take([_BUCKET], 1)
+                left, grant = await take(limiter, [_BUCKET], 1)
                 if grant.allowed:
                     admitted.append(left[0].at_microseconds)
                 else:

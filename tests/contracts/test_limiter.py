@@ -23,6 +23,7 @@ from gateway.ports import Limiter
 from gateway.stores.guarded import GuardedLimiter
 from gateway.stores.limiter import RedisLimiter
 from gateway.stores.redis_client import RedisStore
+from tests.contracts.alone import take, take_each
 from tests.doubles import ManualClock, MemoryLimiter
 
 PER_MINUTE = Limit("default", 1000, 60)
@@ -107,11 +108,11 @@ limits = st.builds(
         st.integers(1, 100), st.integers(1, WINDOW_SECONDS_MAX), st.just(WINDOW_SECONDS_MAX)
     ),
 )
-# (microseconds that pass first, cost, debt), as parts of a window and of a quota.
+# (time that passes first, costs of requests at once, debt), as parts of a window and of a quota.
 steps = st.lists(
     st.tuples(
         st.one_of(st.floats(-0.5, 2.5), st.floats(0, 1e-6)),
-        st.floats(0, 1.2),
+        st.lists(st.one_of(st.floats(0, 1.2), st.floats(0, 0.3)), min_size=1, max_size=5),
         st.one_of(st.just(0.0), st.floats(0, 2.5)),
     ),
     min_size=1,
@@ -120,33 +121,39 @@ steps = st.lists(
 
 
 @settings(
-    max_examples=120,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@example(pair=(PER_MINUTE, HOURLY), steps=[(0, 1 / 3, 0.0), (-0.5, 1 / 3, 0.0)], salt="back")
+@example(pair=(PER_MINUTE, HOURLY), steps=[(0, [1 / 3], 0.0), (-0.5, [1 / 3], 0.0)], salt="back")
+@example(
+    pair=(PER_MINUTE, HOURLY),
+    steps=[(0, [0.4, 0.7, 0.4], 0.0), (-0.5, [1, 0.4, 0, 0.4], 0.4)],
+    salt="mixed",
+)
 @given(pair=st.tuples(limits, limits), steps=steps, salt=st.uuids())
 async def test_redis_and_the_core_agree(
     redis_store: RedisStore, pair: tuple[Limit, Limit], steps: list[Any], salt: object
 ) -> None:
-    """Whatever is asked of it, the script stores and answers exactly what the core's arithmetic says."""
+    """Whatever is asked of it, the script stores and answers what the core says of one request after another."""
     limiter = RedisLimiter(redis_store)
     buckets = [Bucket(f"{{{salt}}}:{i}", limit) for i, limit in enumerate(pair)]
     levels: tuple[BucketLevel | None, ...] = (None, None)
-    for passed, cost_part, debt_part in steps:
+    for passed, cost_parts, debt_part in steps:
         levels = await _let_pass(redis_store, buckets, levels, passed)
-        cost = int(cost_part * min(limit.quota for limit in pair))
+        costs = [int(part * min(limit.quota for limit in pair)) for part in cost_parts]
         debts = [int(debt_part * limit.quota) for limit in pair]
-        left, grant = await limiter.take(buckets, cost, debts=debts)
+        left, grants = await take_each(limiter, buckets, costs, debts=debts)
         # The second bucket's moment is never ahead of the clock, so it was filled up to now.
         now_us = left[1].at_microseconds
-        expected, expected_grant = take_all(levels, pair, cost, now_us, debts)
-        levels = await _stored(redis_store, buckets)
+        for cost, grant in zip(costs, grants, strict=True):
+            levels, expected = take_all(levels, pair, cost, now_us, debts)
+            debts = [0, 0]
 
-        assert levels == expected
-        assert grant == expected_grant
-        if grant.allowed:
-            assert left == expected
+            assert grant == expected
+        if any(grant.allowed for grant in grants):
+            assert left == levels
+        assert await _stored(redis_store, buckets) == levels
 
 
 async def _stored(store: RedisStore, buckets: list[Bucket]) -> tuple[BucketLevel | None, ...]:
@@ -183,7 +190,7 @@ async def test_a_bucket_that_cannot_be_read_is_a_new_one(
     await redis_store.write("set", command[0], "keywright:bucket:{acc}:one:key_1", command[1])
     bucket = Bucket("{acc}:one:key_1", ONE)
     limiter = RedisLimiter(redis_store)
-    allowed = [(await limiter.take([bucket], 1))[1].allowed for _ in range(2)]
+    allowed = [(await take(limiter, [bucket], 1))[1].allowed for _ in range(2)]
 
     assert allowed == [True, False]
 
@@ -192,12 +199,12 @@ async def test_a_lost_bucket_starts_from_what_the_worker_knows(redis_store: Redi
     """Flushing Redis does not hand out a fresh quota; a sight from another clock does not lock a key out."""
     limiter = RedisLimiter(redis_store)
     bucket = Bucket("{acc}:hourly:key_1", HOURLY)
-    left, _ = await limiter.take([bucket], 2)
+    left, _ = await take(limiter, [bucket], 2)
     await redis_store.write("flush", "FLUSHALL")
-    _, after_flush = await limiter.take([bucket], 2, known=left)
+    _, after_flush = await take(limiter, [bucket], 2, known=left)
     await redis_store.write("flush", "FLUSHALL")
     ahead = BucketLevel(left[0].microtokens, left[0].at_microseconds + 10**12)
-    from_ahead, _ = await limiter.take([bucket], 1, known=[ahead])
+    from_ahead, _ = await take(limiter, [bucket], 1, known=[ahead])
 
     assert not after_flush.allowed
     assert from_ahead[0].at_microseconds < ahead.at_microseconds
@@ -207,9 +214,9 @@ async def test_what_the_worker_knows_yields_to_what_redis_has(redis_store: Redis
     """An old sight of a bucket does not replace the bucket."""
     limiter = RedisLimiter(redis_store)
     bucket = Bucket("{acc}:hourly:key_1", HOURLY)
-    left, _ = await limiter.take([bucket], 1)
-    await limiter.take([bucket], 2)
-    _, grant = await limiter.take([bucket], 1, known=left)
+    left, _ = await take(limiter, [bucket], 1)
+    await take(limiter, [bucket], 2)
+    _, grant = await take(limiter, [bucket], 1, known=left)
 
     assert not grant.allowed
 
@@ -217,8 +224,8 @@ async def test_what_the_worker_knows_yields_to_what_redis_has(redis_store: Redis
 async def test_a_bucket_is_gone_once_it_would_be_full(redis_store: RedisStore) -> None:
     """Keys that are used no more cost no memory, and none is forgotten before it is full again."""
     limiter = RedisLimiter(redis_store)
-    await limiter.take([Bucket("{acc}:a:key_1", Limit("a", 10, 60))], 5)
-    await limiter.take([Bucket("{acc}:b:key_1", Limit("b", 10, 60))], 5, debts=[100])
+    await take(limiter, [Bucket("{acc}:a:key_1", Limit("a", 10, 60))], 5)
+    await take(limiter, [Bucket("{acc}:b:key_1", Limit("b", 10, 60))], 5, debts=[100])
     half = await redis_store.read("ttl", "PTTL", "keywright:bucket:{acc}:a:key_1")
     indebted = await redis_store.read("ttl", "PTTL", "keywright:bucket:{acc}:b:key_1")
 
