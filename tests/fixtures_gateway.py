@@ -11,7 +11,8 @@ Two gateways of one site share its folder (SQLite file and pepper), so they need
     site = new_site(redis={"url": valkey_url}, store={"url": sql_url})
     first, second = site.start(), site.start()
 
-Sections given to `new_site` replace those of `CONFIG`. Nothing here needs the test's event loop; what
+Sections given to `new_site` replace those of `CONFIG`; `upstream={"response_deadline": "300ms"}` adds to
+what is said of the one upstream. Nothing here needs the test's event loop; what
 waits (start, stop, cli, ask) blocks, so that an async test calls it by `asyncio.to_thread` while
 something else must go on.
 """
@@ -362,8 +363,9 @@ class Site:
 
     def configure(self, sections: Mapping[str, Any]) -> None:
         """Write the configuration; what already runs does not notice."""
-        upstreams = {"origin": {"targets": [self.origin.url]}}
-        whole = {**CONFIG, "data_dir": str(self.data_dir), "upstreams": upstreams, **sections}
+        more = dict(sections)
+        upstreams = {"origin": {"targets": [self.origin.url], **more.pop("upstream", {})}}
+        whole = {**CONFIG, "data_dir": str(self.data_dir), "upstreams": upstreams, **more}
         self.config.write_text(yaml.safe_dump(whole, sort_keys=False))
 
     def launch(self, *, command: Sequence[str] = SERVE, **environment: str) -> Gateway:

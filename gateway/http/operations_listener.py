@@ -3,10 +3,43 @@
 __all__ = ["OperationsListener"]
 
 import os
+from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.core.errors import Misuse
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's own answer to what it cannot parse repeats it, credential and all; ours says nothing of it."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """As aiohttp's, but for malformed requests, which anybody may send: not worth a line of log."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        answer = web.Response(status=HTTPStatus.BAD_REQUEST, text="This is no valid request.\n")
+        answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, access_log=None)  # type: ignore[arg-type]
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory)
 
 
 class OperationsListener:
@@ -14,7 +47,7 @@ class OperationsListener:
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:
         """Nothing listens yet."""
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = _Runner(app, handle_signals=False)
         self._host = host
         self._port = port
 
