@@ -40,7 +40,7 @@ class Freshness:
     sql_health: SqlHealth
     staleness_budget_seconds: float = 600.0
     poll_seconds: float = 1.0
-    silence_seconds: float = 1.5
+    silence_seconds: float = 1.0
     sweep_seconds: float = 30.0
     deadline_seconds: float = 5.0
     _polled_at: float = field(default=-math.inf, init=False)

@@ -57,6 +57,23 @@ async def test_both_away_is_served_up_to_the_budget(
     assert reason_of(await world.ask(token)) is reason
 
 
+@pytest.mark.parametrize("phase_seconds", [0.01, 0.5, 0.99])
+async def test_revoked_in_the_moment_redis_dies_is_found_within_two_seconds(
+    world: World, phase_seconds: float
+) -> None:
+    """However the polls fall, the second one after the last word of the feed compares every copy (design §9)."""
+    token = await known(world)
+    world.feed.silence()
+    world.cache.is_away = True
+    world.revoke(is_announced=False)
+    world.clock.advance(phase_seconds)
+    await world.freshness.poll()
+    world.clock.advance(world.freshness.poll_seconds)
+    await world.freshness.poll()
+
+    assert reason_of(await world.ask(token)) is Refusal.REVOKED_KEY
+
+
 @pytest.mark.parametrize("who", ["feed", "SQL"])
 async def test_service_returns_with_either_store(world: World, who: str) -> None:
     """The first word from one of them makes the copies good again."""
