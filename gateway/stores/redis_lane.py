@@ -1,8 +1,8 @@
 """One connection that carries everybody's commands, answered in the order they were sent.
 
 A command's cost is what the gateway pays per request in exact mode, so the way is short: redis-py
-makes the connection (URL, TLS, credentials, sentinel) and reads the replies, hiredis packs the
-words, and commands of many requests share one socket without waiting for each other. Because
+makes the connection (URL, TLS, credentials, sentinel), hiredis packs the words and reads the
+replies, and commands of many requests share one socket without waiting for each other. Because
 replies are matched by order and nothing else, a caller that goes away leaves its place in the
 queue: its reply is read and dropped, never handed to the next one (CVE-2023-28858).
 
@@ -18,15 +18,16 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
-
-from gateway.tasks import Crew
+from redis.exceptions import NoScriptError, ResponseError
 
 # A loop that was blocked finds the timer and the reply due at once. The reply is read first when
 # the verdict waits a moment longer.
 _GRACE_SECONDS: Final = 0.002
 
 DEADLINE: Final = "deadline"
+_LOST: Final = "ConnectionError"
+_UNASKED: Final = "unasked reply"
+_NOTHING_YET: Final = object()
 
 # One word of a command, as hiredis packs it.
 Word = str | int | float | bytes | memoryview
@@ -53,7 +54,7 @@ class Command(Protocol):
         ...
 
 
-class Lane:
+class Lane(asyncio.Protocol):
     """Commands over one open connection; once something goes wrong it is over, and another is opened."""
 
     def __init__(
@@ -72,11 +73,16 @@ class Lane:
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._outbox: list[Command] = []
-        self._has_post = asyncio.Event()
         self._waiting: deque[tuple[float, Command]] = deque()
         self._watch: asyncio.TimerHandle | None = None
-        self._scope: asyncio.Timeout | None = None
         self._closed_by: str | None = None
+        self._is_over = asyncio.Event()
+        self._replies = hiredis.Reader(replyError=_refusal, notEnoughData=_NOTHING_YET)
+        # redis-py wakes a task for what the socket has, and has a coroutine for each reply; that
+        # costs more than the reply does. It offers no other way to what it has connected.
+        writer: Any = connection._writer
+        self._transport: asyncio.Transport = writer.transport
+        self._transport.set_protocol(self)
 
     def post(self, command: Command) -> None:
         """Send a command when all who are ready now have posted theirs: one system call for many.
@@ -87,7 +93,8 @@ class Lane:
         if self._closed_by is not None:
             raise LaneClosed(self._closed_by)
         self._outbox.append(command)
-        self._has_post.set()
+        if len(self._outbox) == 1:
+            self._loop.call_soon(self._send)
 
     async def ask(self, words: Sequence[Word]) -> Any:  # noqa: ANN401 -- whatever Redis answers
         """Send a command and wait for its reply, at most the deadline.
@@ -99,16 +106,12 @@ class Lane:
         return await answer
 
     async def hold(self) -> None:
-        """Send what is posted and hand out replies until the connection is lost; the lane's owner awaits this."""
+        """Wait until the connection is lost or closed; the owner of the lane awaits this."""
         try:
-            async with asyncio.timeout(None) as self._scope, Crew() as crew:
-                _ = crew.start("redis-send", self._send())
-                await self._hand_out()
-        except (RedisError, OSError) as exc:
-            self._scope = None
-            self.close(type(exc).__name__)
+            if self._transport.is_closing():
+                self.close(_LOST)
+            await self._is_over.wait()
         finally:
-            self._scope = None
             self.close("closed")
             await self._connection.disconnect(nowait=True)
 
@@ -117,31 +120,39 @@ class Lane:
         if self._closed_by is not None:
             return
         self._closed_by = kind
-        self._on_close(kind)
+        self._is_over.set()
+        # What is not sent yet never is: its caller is told now.
+        self._transport.abort()
         if self._watch is not None:
             self._watch.cancel()
         left = [command for _, command in self._waiting] + self._outbox
         self._waiting.clear()
         self._outbox.clear()
-        if self._scope is not None:
-            self._scope.reschedule(self._loop.time())
+        self._on_close(kind)
         for command in left:
             command.answered(LaneClosed(kind))
 
-    async def _send(self) -> None:
-        while self._closed_by is None:
-            await self._has_post.wait()
-            self._has_post.clear()
-            packed = self._pack()
-            # Asked to send on a closed connection, redis-py would open another, behind our back.
-            if self._closed_by is None:
-                try:
-                    await self._connection.send_packed_command(packed, check_health=False)
-                except (RedisError, OSError) as exc:
-                    self.close(type(exc).__name__)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport says that nothing more can be sent or read."""
+        self.close(_LOST if exc is None else type(exc).__name__)
 
-    def _pack(self) -> list[bytes]:
+    def data_received(self, data: bytes) -> None:
+        """Hand out the replies that are whole."""
+        self._replies.feed(data)
+        try:
+            while (reply := self._replies.gets()) is not _NOTHING_YET:
+                if not self._waiting:  # nobody asked for it: the order cannot be trusted
+                    self.close(_UNASKED)
+                    return
+                _, command = self._waiting.popleft()
+                command.answered(reply)
+        except hiredis.ProtocolError:
+            self.close("ProtocolError")
+
+    def _send(self) -> None:
         outbox, self._outbox = self._outbox, []
+        if not outbox:  # closed meanwhile
+            return
         due = self._loop.time() + self._deadline
         if self._watch is None:
             self._watch = self._loop.call_at(due, self._look_for_overdue)
@@ -151,19 +162,7 @@ class Lane:
             packed.append(hiredis.pack_command(tuple(command.words())))  # type: ignore[arg-type]
             # Both together: the order of the wire is the order of the queue.
             self._waiting.append((due, command))
-        return packed
-
-    async def _hand_out(self) -> None:
-        while True:
-            reply: Any
-            try:
-                reply = await self._connection.read_response()
-            except ResponseError as exc:
-                reply = exc
-            if not self._waiting:  # a reply nobody asked for: the order cannot be trusted
-                return
-            _, command = self._waiting.popleft()
-            command.answered(reply)
+        self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
 
     def _look_for_overdue(self, suspect: Command | None = None) -> None:
         self._watch = None
@@ -176,6 +175,10 @@ class Lane:
             self._watch = self._loop.call_later(_GRACE_SECONDS, self._look_for_overdue, command)
         else:
             self._watch = self._loop.call_at(due, self._look_for_overdue)
+
+
+def _refusal(text: str) -> ResponseError:
+    return NoScriptError(text) if text.startswith("NOSCRIPT ") else ResponseError(text)
 
 
 class _Question(NamedTuple):
