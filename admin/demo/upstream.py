@@ -8,6 +8,7 @@ __all__ = ["Zones", "application"]
 
 import asyncio
 import itertools
+import os
 import re
 import signal
 import sys
@@ -167,7 +168,13 @@ async def _serve(port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner = web.AppRunner(application(), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, HOST, port, shutdown_timeout=1.0).start()
+    try:
+        await web.TCPSite(runner, HOST, port, shutdown_timeout=1.0).start()
+    except OSError as error:
+        await runner.cleanup()
+        sys.exit(
+            f"Cannot listen on {HOST}:{port}: {os.strerror(error.errno or 0)}. Choose another port."
+        )
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
     await stop.wait()

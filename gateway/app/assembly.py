@@ -255,7 +255,7 @@ def _admission(
             known=known,
             terms=terms,
             reader=stores.reader,
-            cache=RedisKeyCache(stores.redis),
+            cache=RedisKeyCache(stores.redis, key_peppers),
             verifier=verifier,
             peppers=key_peppers,
             clock=clock,

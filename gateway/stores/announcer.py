@@ -10,7 +10,7 @@ from gateway.core.changes import Change, Receipt
 from gateway.core.errors import StoreError
 from gateway.ports import Clock
 from gateway.stores.feed import acknowledgements, entry_words
-from gateway.stores.key_cache import RedisKeyCache
+from gateway.stores.key_cache import bury
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.workers import WorkerRegistry
 
@@ -24,7 +24,6 @@ class RedisAnnouncer:
         """`store` is open."""
         self._store = store
         self._clock = clock
-        self._cache = RedisKeyCache(store)
         self._registry = WorkerRegistry(store, clock, "")
 
     async def announce(self, change: Change, secret_ids: Sequence[str]) -> Receipt:
@@ -34,7 +33,7 @@ class RedisAnnouncer:
             # Whoever comes to life later has nothing old in its memory, and is not waited for.
             live = await self._registry.live()
             # Before the news: who forgets must not find the old copy here.
-            await self._cache.bury(secret_ids, change.version)
+            await bury(self._store, secret_ids, change.version)
             entry = await self._store.write("announce", *entry_words(change))
         except StoreError:
             return Receipt(0, 0, self._since(began), is_announced=False)

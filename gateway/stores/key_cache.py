@@ -1,17 +1,20 @@
 """L2: verified keys in Redis, by secret id, with tombstones that no late fill overwrites (design §3).
 
 An entry holds the key and the digest of the token that proves it, never the token nor its argon2
-hash. Whatever cannot be read is a miss: SQL then gives the answer.
+hash, and a seal under the pepper: who can write to Redis, but does not know the pepper, can neither make
+a key nor widen one. Whatever cannot be read, or has no true seal, is a miss: SQL then gives the answer.
 """
 
-__all__ = ["RedisKeyCache"]
+__all__ = ["RedisKeyCache", "bury"]
 
 import asyncio
+import hmac
 import json
 import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from gateway.core.credential import Pepper, Peppers
 from gateway.core.errors import StoreError
 from gateway.core.keys import (
     Account,
@@ -30,6 +33,7 @@ _ENTRY_MS: Final = 3_600_000
 # Longer than any look-up can be on its way.
 _TOMBSTONE_MS: Final = 86_400_000
 _DIGEST_BYTES: Final = 32
+_FIELDS: Final = ("v", "d", "p", "body", "seal")
 _FILL: Final = Script.beside(__file__, "fill.lua")
 _TOMBSTONE: Final = Script.beside(__file__, "tombstone.lua")
 
@@ -37,34 +41,41 @@ _TOMBSTONE: Final = Script.beside(__file__, "tombstone.lua")
 class RedisKeyCache:
     """Implements the KeyCache port."""
 
-    def __init__(self, store: RedisStore) -> None:
-        """`store` is open."""
+    def __init__(self, store: RedisStore, peppers: Peppers) -> None:
+        """`store` is open; an entry is sealed under the pepper of its digest."""
         self._store = store
+        self._peppers = peppers
 
     async def find(self, secret_id: str) -> CachedKey | None:
         """The cached key; None for a miss, a tombstone, or anything unreadable. Raises StoreError."""
         try:
-            entry = await self._store.read("find", "HMGET", _name(secret_id), "v", "d", "p", "body")
+            entry = await self._store.read("find", "HMGET", _name(secret_id), *_FIELDS)
         except StoreError as exc:
             if exc.cause == "WRONGTYPE":
                 return None
             raise
-        return _cached(secret_id, entry)
+        return _cached(secret_id, entry, self._peppers)
 
     async def fill(self, cached: CachedKey) -> bool:
         """Write it unless a newer version (or a tombstone of one) stands there; False if so. Raises StoreError."""
         key, digest = cached.key, cached.digest
-        words = (key.version, digest.value, digest.pepper_id, _body(key), _ENTRY_MS)
+        pepper = self._peppers.find(digest.pepper_id)
+        if pepper is None:
+            return False
+        body = _body(key)
+        seal = _seal(pepper, digest.value, body)
+        words = (key.version, digest.value, digest.pepper_id, body, seal, _ENTRY_MS)
         return bool(await self._store.run("fill", _FILL, (_name(key.secret_id),), words))
 
-    async def bury(self, secret_ids: Sequence[str], version: int) -> None:
-        """Forget these keys, and keep copies older than `version` out for a day. Raises StoreError."""
-        await asyncio.gather(
-            *(
-                self._store.run("bury", _TOMBSTONE, (_name(one),), (version, _TOMBSTONE_MS))
-                for one in secret_ids
-            )
+
+async def bury(store: RedisStore, secret_ids: Sequence[str], version: int) -> None:
+    """Forget these keys, and keep copies older than `version` out for a day. Raises StoreError."""
+    await asyncio.gather(
+        *(
+            store.run("bury", _TOMBSTONE, (_name(one),), (version, _TOMBSTONE_MS))
+            for one in secret_ids
         )
+    )
 
 
 def _name(secret_id: str) -> str:
@@ -93,10 +104,22 @@ def _body(key: Key) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def _cached(secret_id: str, entry: Sequence[bytes | None]) -> CachedKey | None:
-    version, digest, pepper_id, body = entry
-    if version is None or digest is None or pepper_id is None or body is None:
+def _seal(pepper: Pepper, digest: bytes, body: bytes) -> bytes:
+    # No token begins like this, so no token's digest is a seal.
+    return pepper.hmac_sha256(b"keywright cached key\0" + digest + body)
+
+
+def _is_sealed(entry: Sequence[bytes], peppers: Peppers) -> bool:
+    _, digest, pepper_id, body, seal = entry
+    pepper = peppers.find(pepper_id.decode("ascii", "replace"))
+    return pepper is not None and hmac.compare_digest(seal, _seal(pepper, digest, body))
+
+
+def _cached(secret_id: str, fields: Sequence[bytes | None], peppers: Peppers) -> CachedKey | None:
+    entry = [field for field in fields if field is not None]
+    if len(entry) != len(_FIELDS) or not _is_sealed(entry, peppers):
         return None
+    version, digest, pepper_id, body, _ = entry
     try:
         key = _key(json.loads(body, parse_constant=_refuse_constant))
         is_whole = (

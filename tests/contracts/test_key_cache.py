@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.credential import Pepper, Peppers
 from gateway.core.errors import StoreError
 from gateway.core.keys import (
     Account,
@@ -19,7 +20,7 @@ from gateway.core.keys import (
 )
 from gateway.core.limits import CountedPer, Limit
 from gateway.ports import CachedKey, KeyCache
-from gateway.stores.key_cache import RedisKeyCache
+from gateway.stores.key_cache import RedisKeyCache, bury
 from gateway.stores.redis_client import RedisStore
 from tests.doubles import MemoryKeyCache
 from tests.fixtures_valkey import ValkeyServer
@@ -43,6 +44,8 @@ KEY = Key(
     origins=("https://app.example.com",),
     limits=(Limit("own", 5, 60, CountedPer.ACCOUNT),),
 )
+PEPPER = Pepper("p1", b"p" * 32)
+PEPPERS = Peppers(PEPPER)
 CACHED = CachedKey(KEY, KeyDigest("p1", bytes(range(32))))
 BARE = replace(CACHED, key=replace(KEY, scopes=(), addresses=(), origins=(), limits=(), name=""))
 
@@ -128,33 +131,33 @@ class TestRedisKeyCache(KeyCacheContract):
     @pytest.fixture
     def cache(self, redis_store: RedisStore) -> RedisKeyCache:
         """The real one."""
-        return RedisKeyCache(redis_store)
+        return RedisKeyCache(redis_store, PEPPERS)
 
     @pytest.fixture
-    def bury(self, cache: RedisKeyCache) -> Bury:
+    def bury(self, redis_store: RedisStore) -> Bury:
         """How a revocation reaches it."""
 
         async def leave(secret_id: str, version: int) -> None:
-            await cache.bury([secret_id], version)
+            await bury(redis_store, [secret_id], version)
 
         return leave
 
 
 async def test_an_older_tombstone_does_not_erase_a_newer_one(redis_store: RedisStore) -> None:
     """Announcements that overtake each other leave the newest floor."""
-    cache = RedisKeyCache(redis_store)
-    await cache.bury([SECRET_ID], 9)
-    await cache.bury([SECRET_ID], 5)
+    cache = RedisKeyCache(redis_store, PEPPERS)
+    await bury(redis_store, [SECRET_ID], 9)
+    await bury(redis_store, [SECRET_ID], 5)
 
     assert not await cache.fill(at_version(8))
 
 
 async def test_entries_and_tombstones_do_not_stay_for_ever(redis_store: RedisStore) -> None:
     """An entry lives an hour, a tombstone a day: longer than any fill can be on its way."""
-    cache = RedisKeyCache(redis_store)
+    cache = RedisKeyCache(redis_store, PEPPERS)
     await cache.fill(CACHED)
     entry = await redis_store.read("ttl", "TTL", REDIS_KEY)
-    await cache.bury([SECRET_ID], 43)
+    await bury(redis_store, [SECRET_ID], 43)
     tombstone = await redis_store.read("ttl", "TTL", REDIS_KEY)
 
     assert (3590 <= entry <= 3600, 86_390 <= tombstone <= 86_400) == (True, True)
@@ -184,7 +187,7 @@ _BODY = {"scopes": ["read-write"], "secret_id": SECRET_ID, "version": 42}
 )
 async def test_garbage_is_a_miss(redis_store: RedisStore, command: tuple[str | bytes, ...]) -> None:
     """What somebody else wrote under a key's name neither allows nor breaks anything, and is replaced."""
-    cache = RedisKeyCache(redis_store)
+    cache = RedisKeyCache(redis_store, PEPPERS)
     if command[0] in {"HSET", "HDEL"}:
         await cache.fill(CACHED)
     await redis_store.write("spoil", *command)
@@ -212,24 +215,57 @@ async def test_a_body_with_a_wrong_field_is_a_miss(
     redis_store: RedisStore, field: str, value: str
 ) -> None:
     """Every field is what we would have written, or the entry does not count."""
-    cache = RedisKeyCache(redis_store)
+    cache = RedisKeyCache(redis_store, PEPPERS)
     await cache.fill(CACHED)
     body = json.loads(await redis_store.read("get", "HGET", REDIS_KEY, "body"))
     texts = {name: json.dumps(old) for name, old in body.items()} | {field: value}
     spoilt = "{" + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
-    await redis_store.write("spoil", "HSET", REDIS_KEY, "body", spoilt)
+    seal = PEPPER.hmac_sha256(b"keywright cached key\0" + CACHED.digest.value + spoilt.encode())
+    await redis_store.write("spoil", "HSET", REDIS_KEY, "body", spoilt, "seal", seal)
 
     assert await cache.find(SECRET_ID) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new"),
+    [
+        pytest.param("body", b"read-only", b"read-write", id="wider-scopes"),
+        pytest.param("body", b"starter", b"unlimited", id="another-plan"),
+        pytest.param("d", bytes(range(32)), bytes(32), id="another-secret"),
+        pytest.param("seal", b"", b"", id="no-seal"),
+    ],
+)
+async def test_who_can_write_to_redis_cannot_change_a_key(
+    redis_store: RedisStore, field: str, old: bytes, new: bytes
+) -> None:
+    """Only who knows the pepper can make an entry that counts; any other is a miss, and SQL decides."""
+    cache = RedisKeyCache(redis_store, PEPPERS)
+    await cache.fill(CACHED)
+    held = await redis_store.read("get", "HGET", REDIS_KEY, field)
+    await redis_store.write(
+        "spoil", "HSET", REDIS_KEY, field, held.replace(old, new) if old else b""
+    )
+
+    assert await cache.find(SECRET_ID) is None
+
+
+async def test_an_entry_is_good_under_an_older_pepper(redis_store: RedisStore) -> None:
+    """A change of pepper does not empty the cache; a pepper that was thrown away does."""
+    later = Peppers(Pepper("p2", b"q" * 32), (PEPPER,))
+    await RedisKeyCache(redis_store, PEPPERS).fill(CACHED)
+
+    assert await RedisKeyCache(redis_store, later).find(SECRET_ID) == CACHED
+    assert await RedisKeyCache(redis_store, Peppers(later.current)).find(SECRET_ID) is None
 
 
 async def test_nothing_that_proves_a_key_is_in_an_entry_but_the_digest(
     redis_store: RedisStore,
 ) -> None:
     """Redis holds HMAC digests, never a token nor its argon2 hash."""
-    await RedisKeyCache(redis_store).fill(CACHED)
+    await RedisKeyCache(redis_store, PEPPERS).fill(CACHED)
     entry = await redis_store.read("get", "HGETALL", REDIS_KEY)
 
-    assert set(entry[::2]) == {b"v", b"d", b"p", b"body"}
+    assert set(entry[::2]) == {b"v", b"d", b"p", b"body", b"seal"}
     assert b"argon2" not in b"".join(entry)
 
 
@@ -237,7 +273,7 @@ async def test_a_dead_server_is_a_fault_and_not_a_miss(own_valkey: ValkeyServer)
     """An outage is never taken for an unknown key."""
     own_valkey.kill()
     async with RedisStore.open(own_valkey.url) as store:
-        cache = RedisKeyCache(store)
+        cache = RedisKeyCache(store, PEPPERS)
         with pytest.raises(StoreError):
             await cache.find(SECRET_ID)
         with pytest.raises(StoreError):

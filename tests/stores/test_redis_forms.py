@@ -19,7 +19,7 @@ from gateway.stores.key_cache import RedisKeyCache
 from gateway.stores.limiter import RedisLimiter
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.valkey import server_binary
-from tests.contracts.test_key_cache import CACHED, SECRET_ID
+from tests.contracts.test_key_cache import CACHED, PEPPERS, SECRET_ID
 from tests.fixtures_valkey import ValkeyServer, running_valkey
 from tests.stores.test_revocation_news import FORGET_ALL, working
 
@@ -137,7 +137,7 @@ async def test_everything_that_is_asked_of_redis_works_there(url: str) -> None:
             bucket.name: [(await limiter.take([bucket], 1)).allowed for _ in range(4)]
             for bucket in buckets
         }
-        cache = RedisKeyCache(store)
+        cache = RedisKeyCache(store, PEPPERS)
         await cache.fill(CACHED)
         found = await cache.find(SECRET_ID)
         async with working(url, "a") as worker:

@@ -17,7 +17,7 @@ from gateway.stores.key_cache import RedisKeyCache
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.workers import WorkerRegistry
 from gateway.tasks import Crew
-from tests.contracts.test_key_cache import SECRET_ID, at_version
+from tests.contracts.test_key_cache import PEPPERS, SECRET_ID, at_version
 from tests.fixtures_valkey import ValkeyServer
 
 FORGET_ALL = Change(version=0)
@@ -135,7 +135,7 @@ async def test_the_tombstone_stands_before_the_news(
     valkey_url: str, redis_store: RedisStore
 ) -> None:
     """A worker that forgets a key and looks it up again at once does not find the old copy."""
-    cache = RedisKeyCache(redis_store)
+    cache = RedisKeyCache(redis_store, PEPPERS)
     await cache.fill(at_version(1))
     looks: list[asyncio.Task[None]] = []
     found = []
