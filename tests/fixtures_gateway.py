@@ -410,9 +410,9 @@ def new_site() -> Iterator[NewSite]:
 class BatteryStage:
     """One gateway before one upstream, kept for many raw cases."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, **environment: str) -> None:
         """Starts the gateway, and makes two keys that may use /pub/** alone."""
-        gateway = site.start()
+        gateway = site.start(**environment)
         own, other = site.operator.keys(2, "pub-only")
         words = {
             "--port": str(gateway.port),
