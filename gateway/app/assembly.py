@@ -132,6 +132,7 @@ class _Stores:
     usage: SqlUsageStore
     registry: WorkerRegistry
     feed: RedisFeed
+    limiter: GuardedLimiter
     valkey: PrivateValkey | None
 
     async def joined(self) -> None:
@@ -170,6 +171,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Worker]:
         for part, work in (
             ("feed", stores.feed.run()),
             ("registry", stores.registry.run()),
+            ("limiter", stores.limiter.run()),
             ("freshness", freshness.run()),
             ("usage", usage.run()),
             ("metrics", metrics.run()),
@@ -209,12 +211,14 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
             f"Redis cannot be reached ({error.cause}). Start it, or correct redis.url; "
             "without redis.url a private Valkey is used."
         ) from error
+    registry = WorkerRegistry(redis, basis.clock, basis.worker_name)
     return _Stores(
         valkey=valkey,
         redis=redis,
         reader=SqlKeyReader(engine, settings.store.deadline_seconds),
         usage=SqlUsageStore(engine),
-        registry=WorkerRegistry(redis, basis.clock, basis.worker_name),
+        registry=registry,
+        limiter=GuardedLimiter(RedisLimiter(redis), basis.clock, registry.count),
         feed=RedisFeed(
             redis, basis.clock, basis.worker_name, on_enforced=basis.metrics.revocation_seconds
         ),
@@ -247,7 +251,6 @@ def _admission(
         sql_health=sql_health,
         staleness_budget_seconds=keys.staleness_budget_seconds,
     )
-    limiter = GuardedLimiter(RedisLimiter(stores.redis), clock, stores.registry.count)
     admission = Admission(
         terms=terms,
         known=known,
@@ -266,7 +269,7 @@ def _admission(
         ),
         freshness=freshness,
         throttle=FailureThrottle(clock, failures_per_minute=keys.failed_per_minute),
-        limiter=CountingLimiter(limiter, basis.metrics.limit_decided),
+        limiter=CountingLimiter(stores.limiter, basis.metrics.limit_decided),
         peppers=key_peppers,
         clock=clock,
         is_encoded_slash_allowed=settings.listen.allow_encoded_slash,

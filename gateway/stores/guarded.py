@@ -16,6 +16,8 @@ _BUCKETS_MAX: Final = 50_000
 # A batch that is full leaves at once, so that nobody ever waits for more than one answer before the
 # question; and a script that decides this many keeps nobody else in Redis waiting.
 _BATCH_MAX: Final = 64
+# How soon after an outage all workers' debts are told.
+_SETTLE_SECONDS: Final = 0.25
 
 
 class ExactLimiter(Protocol):
@@ -109,7 +111,7 @@ class GuardedLimiter:
     During an outage each of the live workers refills its own bucket with rate / workers, from what
     it last knew was left / workers; of a bucket it has never seen it starts with one second's share,
     at least one token. Such grants are marked `is_degraded`. What was let through meanwhile is
-    charged as debt when the store is back.
+    charged as debt when the store is back: with the bucket's next request, or by `run`.
 
     Requests on the same buckets that come while an answer for these is on its way are asked about
     together, in their order. Nothing is taken for a request that has not come yet.
@@ -129,7 +131,9 @@ class GuardedLimiter:
         self._live_workers = live_workers
         self._buckets_max = buckets_max
         self._notes: OrderedDict[str, _Note] = OrderedDict()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lines: dict[tuple[Bucket, ...], _Line] = {}
+        self._indebted: dict[str, Bucket] = {}
 
     def take_nowait(self, buckets: Sequence[Bucket], cost: int) -> Grant | None:
         """None: an exact answer needs the store. Without buckets there is nothing to ask."""
@@ -150,7 +154,10 @@ class GuardedLimiter:
         if batch is None:
             notes = [self._note(bucket.name) for bucket in named]
             batch = line.gathering = _Together(self, line, named, notes)
-        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            # Kept, because finding it is a system call on CPython 3.11.
+            self._loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Grant] = self._loop.create_future()
         batch.costs.append(cost)
         batch.answers.append(answer)
         is_full = len(batch.costs) == _BATCH_MAX
@@ -159,6 +166,26 @@ class GuardedLimiter:
         if not batch.is_asked and (is_full or not line.under_way):
             self._ask(batch)
         return await answer
+
+    async def run(self) -> None:
+        """Tell the store of debts as soon as it is back; for a Crew.
+
+        Otherwise it would hear of them with each bucket's next request here, and let others have until
+        then what this worker has given away already.
+        """
+        while True:
+            await asyncio.sleep(_SETTLE_SECONDS)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Tell the store of every debt; what it cannot hear stays owed."""
+        for name, bucket in tuple(self._indebted.items()):
+            grant = await self.take([bucket], 0)
+            if grant.is_degraded:
+                return
+            note = self._notes.get(name)
+            if note is None or not note.debt:
+                self._indebted.pop(name, None)
 
     def heard(self, batch: _Together, left: Sequence[BucketLevel]) -> None:
         """The store has answered a batch."""
@@ -180,9 +207,11 @@ class GuardedLimiter:
             for note, limit in zip(batch.notes, slowed, strict=True)
         ]
         left, grant = spend(held, slowed, cost, now_us)
-        for note, level in zip(batch.notes, left, strict=True):
+        for note, level, bucket in zip(batch.notes, left, batch.buckets, strict=True):
             note.share = level
-            note.debt += cost if grant.allowed else 0
+            if grant.allowed and cost:
+                note.debt += cost
+                self._indebted[bucket.name] = bucket
         states = tuple(
             state._replace(limit=bucket.limit)
             for state, bucket in zip(grant.states, batch.buckets, strict=True)
@@ -212,7 +241,8 @@ class GuardedLimiter:
             notes.move_to_end(name)
             return note
         if len(notes) >= self._buckets_max:
-            notes.popitem(last=False)
+            forgotten, _ = notes.popitem(last=False)
+            self._indebted.pop(forgotten, None)
         note = notes[name] = _Note()
         return note
 

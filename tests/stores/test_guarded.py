@@ -206,3 +206,20 @@ async def test_two_outages_at_once_do_not_charge_twice(
 
     assert min(grant.states[0].remaining for grant in grants) == 90
     assert {grant.states[1].remaining for grant in grants} <= set(range(588, 600))
+
+
+async def test_debts_are_settled_without_a_further_request(
+    own_valkey: ValkeyServer, store: RedisStore, limiter: GuardedLimiter
+) -> None:
+    """Redis hears of what was let through as soon as it is back, not when this worker is next asked."""
+    await admitted(limiter, HUNDRED, 20)
+    await break_writes(own_valkey, store)
+    assert await admitted(limiter, HUNDRED, 15) == 15
+    await limiter.settle()
+    await mend_writes(own_valkey, store)
+    await limiter.settle()
+    other = GuardedLimiter(RedisLimiter(store), ManualClock(), lambda: 4)
+
+    assert (await other.take([HUNDRED], 0)).states[0].remaining == 65
+    await limiter.settle()
+    assert (await other.take([HUNDRED], 0)).states[0].remaining == 65
