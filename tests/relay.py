@@ -28,6 +28,8 @@ class Relay:
         self.delay_seconds = 0.0
         # Nothing passes: connections stand, and are silent.
         self.is_silent = False
+        # New connections are closed at once, as by a server that is not there.
+        self.is_refusing = False
         # Answers that contain this wait until it is None again; how many do, and did.
         self.holds: bytes | None = None
         self.held = 0
@@ -50,13 +52,18 @@ class Relay:
         self._loop.close()
 
     def cut(self) -> None:
-        """Reset every connection that is open now."""
+        """Reset every connection that is open now, and refuse others until `mend`."""
+        self.is_refusing = True
 
         def reset() -> None:
             for writer in self._writers:
                 writer.transport.abort()
 
         self._loop.call_soon_threadsafe(reset)
+
+    def mend(self) -> None:
+        """All is well again."""
+        self.is_refusing = self.is_silent = False
 
     async def _open(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -70,6 +77,9 @@ class Relay:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_refusing:
+            writer.transport.abort()
+            return
         task = self._loop.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
