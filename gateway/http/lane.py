@@ -146,7 +146,7 @@ class Lane:
             _shown_path(request.raw_path),
             headers.get("X-Request-Id"),
         )
-        connection.task = asyncio.current_task()
+        connection.task = connection.current_task()
         return Call(request, connection, exchange, keeps_alive=request.keep_alive)
 
     def _address(self, connection: Connection, headers: CIMultiDictProxy[str]) -> str:

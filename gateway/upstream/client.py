@@ -3,17 +3,16 @@
 __all__ = ["Upstream", "UpstreamBounds", "UpstreamError"]
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
-from aiohttp.helpers import TimerNoop
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.core.errors import KeywrightError
 from gateway.core.refusal import Refusal
 from gateway.core.retry import Failure, may_retry
-from gateway.upstream.request import Outgoing, RelayRequest
+from gateway.upstream.request import NO_TIMER, Outgoing, RelayRequest
 from gateway.upstream.targets import Target, Targets
 
 # An upstream is trusted with larger answers' heads than a client is with requests', but not with endless ones.
@@ -21,7 +20,6 @@ _LINE_BYTES_MAX = 16_384
 _FIELDS_MAX = 256
 _READ_BYTES = 65_536
 # Deadlines are the lane's, which watches all its waits with one timer.
-_NO_TIMER = TimerNoop()
 
 
 class UpstreamError(KeywrightError):
@@ -67,11 +65,11 @@ class Upstream:
         self._targets = Targets(targets, cooldown_seconds=bounds.cooldown_seconds)
         self._in_flight = 0
         self._session: aiohttp.ClientSession | None = None
-        self._monotonic: Callable[[], float] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Get ready; connects to nothing yet."""
-        self._monotonic = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self.bounds.max_connections,
@@ -105,15 +103,16 @@ class Upstream:
 
         A target that cannot be connected to has seen nothing of the request, so the next one is asked.
         """
-        if self._monotonic is None:
+        loop = self._loop
+        if loop is None:
             raise RuntimeError("The upstream is not open.")
         tried: list[Target] = []
         failure = UpstreamError(Refusal.UPSTREAM_UNREACHABLE, "no target")
-        while (target := self._targets.pick(self._monotonic(), tried)) is not None:
+        while (target := self._targets.pick(loop.time(), tried)) is not None:
             try:
                 response = await self._ask(target, method, outgoing)
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-                failure = self._not_connected(target, exc, self._monotonic())
+                failure = self._not_connected(target, exc, loop.time())
                 tried.append(target)
                 is_over = failure.reason is Refusal.OVERLOADED
                 if is_over or not may_retry(
@@ -153,10 +152,10 @@ class Upstream:
 
         A proxy must not have those, and they cost as much as the pool and the parser do.
         """
-        session = self._session
-        if session is None or session.connector is None:
+        session, loop = self._session, self._loop
+        if session is None or session.connector is None or loop is None:
             raise RuntimeError("The upstream is not open.")
-        request = RelayRequest(method, target.url, data=outgoing, session=session, timer=_NO_TIMER)
+        request = RelayRequest(method, target.url, data=outgoing, session=session, loop=loop)
         try:
             connection = await session.connector.connect(request, [], session.timeout)
         except TimeoutError as exc:
@@ -166,7 +165,7 @@ class Upstream:
             raise aiohttp.ServerDisconnectedError
         try:
             protocol.set_response_params(
-                timer=_NO_TIMER,
+                timer=NO_TIMER,
                 skip_payload=method == "HEAD",
                 read_until_eof=True,
                 auto_decompress=False,

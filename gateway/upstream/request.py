@@ -5,7 +5,7 @@ and merges field names that differ in case. A proxy must change nothing, so what
 head as bytes; connection pool, response parser and body framing stay aiohttp's.
 """
 
-__all__ = ["Body", "Outgoing", "RelayRequest"]
+__all__ = ["NO_TIMER", "Body", "Outgoing", "RelayRequest"]
 
 import asyncio
 from typing import Protocol
@@ -21,10 +21,13 @@ from aiohttp import (
 )
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
-from aiohttp.helpers import BaseTimerContext
+from aiohttp.helpers import TimerNoop
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
+
+# Deadlines are the connection's to keep: one timer for all of them, and not one per request.
+NO_TIMER = TimerNoop()
 
 _NO_FIELDS: CIMultiDict[str] = CIMultiDict()
 _NO_FIELDS_SEEN = CIMultiDictProxy(_NO_FIELDS)
@@ -118,14 +121,17 @@ class RelayRequest(ClientRequest):
         *,
         data: Outgoing,
         session: ClientSession,
-        timer: BaseTimerContext,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """`url` says where to connect; what is sent there is `data`, as it is."""
+        """`url` says where to connect; what is sent there is `data`, as it is.
+
+        `loop` is handed in because asking for the running one is a system call on CPython 3.11.
+        """
         self.method = method
         self.url = self.original_url = url
         self.version = HttpVersion11
         self.headers = _NO_FIELDS
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop
         self.response_class = ClientResponse
         self.server_hostname = None
         self.proxy = None
@@ -137,7 +143,7 @@ class RelayRequest(ClientRequest):
         self._body = data
         self._session = session
         self._ssl = True
-        self._timer = timer
+        self._timer = NO_TIMER
         self._traces = []
 
     @property
