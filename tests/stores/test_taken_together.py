@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -13,6 +14,9 @@ from gateway.core.limits import MICRO, Bucket, BucketLevel, Limit, spend
 from gateway.stores.guarded import GuardedLimiter
 from gateway.stores.limiter import Batch, RedisLimiter
 from gateway.stores.redis_client import RedisStore, Script
+from gateway.stores.redis_lane import LaneClosed
+from gateway.stores.redis_url import Link, way_to
+from gateway.tasks import Crew
 from tests.doubles import ManualClock
 from tests.fixtures_valkey import ValkeyServer
 
@@ -234,6 +238,15 @@ async def test_the_first_may_leave(limiter: GuardedLimiter) -> None:
     assert [task.result().states[0].remaining for task in tasks[4:]] == [995 - i for i in range(16)]
 
 
+async def test_nothing_is_kept_of_who_was_answered(limiter: GuardedLimiter) -> None:
+    """Keys that nobody uses just now wait for nothing, and take no memory but their bounded notes."""
+    for number in range(20):
+        grants = [limiter.take([Bucket(f"{{acc}}:x:{number}", WIDE.limit)], 1) for _ in range(70)]
+        await asyncio.gather(*grants)
+
+    assert not limiter._lines
+
+
 async def test_nobody_is_forgotten(inner: HeldLimiter, held: GuardedLimiter) -> None:
     """Whether they were asked or still gathered, all get an answer when the store goes away."""
     async with asyncio.TaskGroup() as group:
@@ -336,3 +349,37 @@ async def test_a_run_is_always_told_its_end(own_valkey: ValkeyServer) -> None:
     store.run_soon("late", good, heard[4])
 
     assert [run.told for run in heard] == [[b"1"], [b"1"], ["ERR"], ["closed"], ["away"]]
+
+
+async def test_a_run_that_waits_for_a_connection_is_told_of_the_end() -> None:
+    """Leaving the store lets nobody wait on, not even before the first step."""
+    heard = [_Heard(), _Heard()]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        async with RedisStore.open(url, deadline_seconds=5) as store:
+            store.run_soon("first", Script("return 1"), heard[0])
+            await some_turns()
+            store.run_soon("second", Script("return 1"), heard[1])
+
+    assert [run.told for run in heard] == [["closed"], ["closed"]]
+
+
+async def test_what_is_not_sent_yet_is_told_when_the_lane_closes(valkey_url: str) -> None:
+    """Between being posted and being sent a command can be cut off too."""
+    told: list[object] = []
+    lane = await way_to(valkey_url).link(0.5, told.append)
+    async with Crew() as crew:
+        _ = crew.start("hold", lane.hold())
+        asked = crew.start("ask", _note_fault(lane, told))
+        await asyncio.sleep(0)
+        lane.close("on purpose")
+        await asked
+
+    assert told == ["on purpose", "on purpose"]
+
+
+async def _note_fault(lane: Link, told: list[object]) -> None:
+    try:
+        await lane.ask(("PING",))
+    except LaneClosed as exc:
+        told.append(exc.kind)
