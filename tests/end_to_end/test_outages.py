@@ -118,15 +118,14 @@ async def test_without_redis_keys_work(
     assert told.count("store_is_away") == told.count("store_is_back") == 1
 
 
-def both_have_counted_each_other(own_valkey: ValkeyServer) -> bool:
-    """Whether each of two workers gave a sign of life after this moment, and so saw the other."""
-    seconds, _ = own_valkey.command("TIME")
-    now_ms = int(seconds) * 1000
+def wait_until_both_are_counted(own_valkey: ValkeyServer) -> None:
+    """Return once each of two workers has given a sign of life from now on, and so has seen the other's."""
+    seconds, microseconds = own_valkey.command("TIME")
+    now_ms = int(seconds) * 1000 + int(microseconds) // 1000
     eventually(
-        lambda: own_valkey.command("ZCOUNT", "keywright:workers", now_ms, "+inf") == 2,
+        lambda: own_valkey.command("ZCOUNT", "keywright:workers", f"({now_ms}", "+inf") == 2,
         "two signs of life",
     )
-    return True
 
 
 def tokens(own_valkey: ValkeyServer, bucket: str) -> float:
@@ -146,7 +145,7 @@ async def test_limits_fall_to_the_share(new_site: NewSite, own_valkey: ValkeySer
         answer = gateways[number % 2].ask("GET", "/pub/x", key.secret)
         assert answer.status == 200
     used = [Use(200, begin, time.monotonic())] * 20
-    assert await asyncio.to_thread(both_have_counted_each_other, own_valkey)
+    await asyncio.to_thread(wait_until_both_are_counted, own_valkey)
 
     own_valkey.kill()
     async with using([gateway.port for gateway in gateways], [key.secret]) as users:
