@@ -323,13 +323,13 @@ class _Errand:
         self._script = script
         self._run = run
         self._head = ("EVALSHA", script.sha)
-        self._words: tuple[Word, ...] = ()
+        self._words: tuple[Sequence[Word], Sequence[Word]] | None = None
 
     def words(self) -> tuple[Word, ...]:
-        if not self._words:
-            keys, args = self._run.words()
-            self._words = (len(keys), *keys, *args)
-        return self._head + self._words
+        if self._words is None:
+            self._words = self._run.words()
+        keys, args = self._words
+        return (*self._head, len(keys), *keys, *args)
 
     def answered(self, reply: Any) -> None:  # noqa: ANN401 -- whatever Redis answers
         if isinstance(reply, NoScriptError):
