@@ -18,14 +18,10 @@ from typing import Any, Final, TextIO
 import structlog
 
 from gateway.core.errors import KeywrightError
+from gateway.core.token import without_tokens
 
 HIDDEN: Final = "[redacted]"
 
-# A token, also with a typing error, a vendor prefix or a percent-encoded underscore. The shown form
-# (four characters of the secret id, then an ellipsis) is meant to be read, and stays.
-_TOKEN: Final = re.compile(
-    r"(?i)\b((?:[a-z0-9]+(?:_|%5f))?[sp]k(?:_|%5f)(?:live|test)(?:_|%5f))[0-9a-z]{5,}"
-)
 _AUTHORIZATION: Final = re.compile(r"(?i)\b(bearer|basic|digest)(\s+)[a-z0-9+/=._~-]{4,}")
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
 _PASSWORD_HASH: Final = re.compile(r"\$argon2\w*\$[^\s'\"]+")
@@ -54,7 +50,7 @@ _FRAMES_MAX: Final = 30
 
 def redacted(text: str) -> str:
     """`text` without what looks like a token, an Authorization value, a password or a digest."""
-    text = _TOKEN.sub(rf"\1{HIDDEN}", text)
+    text = without_tokens(text, HIDDEN)
     text = _AUTHORIZATION.sub(rf"\1\2{HIDDEN}", text)
     text = _PASSWORD_IN_URL.sub(HIDDEN, text)
     text = _PASSWORD_HASH.sub(HIDDEN, text)

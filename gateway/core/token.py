@@ -16,11 +16,13 @@ __all__ = [
     "parse",
     "pattern",
     "shown",
+    "without_tokens",
 ]
 
 import binascii
+import re
 import string
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.core.keys import Environment, KeyType
 
@@ -38,6 +40,10 @@ _LENGTH = _KIND_LENGTH + _BODY_LENGTH
 # Two base62 digits at a time: this runs for every request.
 _PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
 _PAIR = len(_PAIRS)
+
+_SEEMS_A_TOKEN: Final = re.compile(
+    r"(?i)\b((?:[a-z0-9]+(?:_|%5f))?[sp]k(?:_|%5f)(?:live|test)(?:_|%5f))[0-9a-z]{5,}"
+)
 
 
 class ParsedToken(NamedTuple):
@@ -93,6 +99,15 @@ def pattern(vendor: str = "") -> str:
     kinds = f"(?:{'|'.join(KeyType)})_(?:{'|'.join(Environment)})_"
     prefix = f"{vendor}_" if vendor else ""
     return f"{prefix}{kinds}[0-9A-Za-z]{{{_BODY_LENGTH}}}"
+
+
+def without_tokens(text: str, hidden: str = "…") -> str:
+    """`text` with what stands behind a token's kind replaced by `hidden`, wherever one seems to be.
+
+    Also one with a typing error, a vendor prefix or a percent-encoded underscore. The shown form
+    (four characters of the secret id, then an ellipsis) is meant to be read, and stays.
+    """
+    return _SEEMS_A_TOKEN.sub(rf"\1{hidden}", text)
 
 
 def shown(

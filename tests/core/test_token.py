@@ -240,3 +240,20 @@ def test_checksum_takes_every_ascii_text(data: bytes) -> None:
     text = data.decode("latin-1").encode("ascii", "ignore").decode()
 
     assert re.fullmatch(r"[0-9A-Za-z]{6}", token.checksum(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(f"/pub/{SAMPLE}/x", "/pub/sk_live_…/x", id="in-a-path"),
+        pytest.param(f"/{SAMPLE_ACME}", "/acme_pk_test_…", id="with-a-vendor"),
+        pytest.param(f"/{SAMPLE[:-9]}", "/sk_live_…", id="cut-short"),
+        pytest.param(f"/{SAMPLE.replace('_', '%5F')}", "/sk%5Flive%5F…", id="percent-encoded"),
+        pytest.param(f"{SAMPLE} {SAMPLE}", "sk_live_… sk_live_…", id="twice"),
+        pytest.param("sk_live_9aB3…", "sk_live_9aB3…", id="shown-form-stays"),
+        pytest.param("/v1/task_list_of_keys", "/v1/task_list_of_keys", id="like-one"),
+    ],
+)
+def test_tokens_can_be_taken_out_of_a_text(text: str, expected: str) -> None:
+    """Wherever a caller put a key, what is kept of it is its kind."""
+    assert token.without_tokens(text) == expected

@@ -100,3 +100,20 @@ async def test_body_that_breaks_its_framing_is_a_400() -> None:
         assert (found.status, found.value("Connection")) == (400, "close")
         assert await client.is_closed()
         assert not [head for head in origin.heads if b"smuggled" in head]
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        pytest.param(b"/api/x?key=" + SECRET, "/api/x", id="in-the-query"),
+        pytest.param(b"/api/sk_live_9aB3xYz0Kq7L/x", "/api/sk_live_***/x", id="in-the-path"),
+        pytest.param(b"/api/" + b"x" * 600, "/api/" + "x" * 507, id="long"),
+    ],
+)
+async def test_record_keeps_no_credential_from_the_target(target: bytes, path: str) -> None:
+    """Whoever reads the usage log does not find the key that a client wrote into its address."""
+    async with proxy("http://127.0.0.1:1") as gate:
+        found = await gate.ask(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+        record = await gate.recorded()
+
+    assert (found.status, record.path) == (401, path)
