@@ -83,7 +83,7 @@ def limiter(redis_store: RedisStore) -> GuardedLimiter:
 @pytest.fixture
 async def own_store(own_valkey: ValkeyServer) -> AsyncIterator[RedisStore]:
     """A store that may be broken."""
-    async with RedisStore.open(own_valkey.url, deadline_seconds=0.3) as store:
+    async with RedisStore.open(own_valkey.url, deadline_seconds=0.5) as store:
         await store.check()
         yield store
 
@@ -301,7 +301,7 @@ async def test_a_hung_server_is_paid_for_once(
         own_valkey.thaw()
 
     assert all(task.result().is_degraded for task in tasks)
-    assert 0.29 < took < 0.55
+    assert 0.49 < took < 0.95
     assert [task.result().states[0].remaining for task in tasks] == [998 - i for i in range(101)]
 
 
@@ -337,7 +337,7 @@ async def test_a_run_is_always_told_its_end(own_valkey: ValkeyServer) -> None:
     """Before there is a connection, over one, by a script that fails, and after the store was closed."""
     good, bad = Script("return ARGV[1]"), Script("return redis.call('NOPE')")
     heard = [_Heard() for _ in range(5)]
-    async with RedisStore.open(own_valkey.url) as store:
+    async with RedisStore.open(own_valkey.url, deadline_seconds=5) as store:
         store.run_soon("early", good, heard[0])
         await store.check()
         store.run_soon("run", good, heard[1])
