@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -201,3 +203,40 @@ def test_without_assertions(new_site: NewSite) -> None:
     verdicts = {case_id: stage.run(case_id)["verdict"] for case_id in cases}
 
     assert verdicts == dict.fromkeys(cases, "PASS")
+
+
+FILES_MAX = 200
+
+
+def test_too_many_connections_harm_only_those_above(
+    new_site: NewSite, big_origin: BigOrigin
+) -> None:
+    """Out of file descriptors the gateway neither spins nor dies, and serves again once some are free (Q01, F23)."""
+    gateway, secret = started(new_site, big_origin)
+    pid = gateway.process.pid
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (FILES_MAX, FILES_MAX))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(2 * FILES_MAX):
+            idle = crowd.enter_context(socket.socket())
+            idle.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                idle.connect(("127.0.0.1", gateway.port))
+        eventually(lambda: open_files(pid) >= FILES_MAX, "all files to be in use")
+        began, used = time.monotonic(), cpu_seconds(pid)
+        eventually(lambda: time.monotonic() - began > 1.0, "a second to pass")
+        share = (cpu_seconds(pid) - used) / (time.monotonic() - began)
+
+    eventually(lambda: open_files(pid) < FILES_MAX, "files to be free again")
+    assert gateway.ask("POST", "/pub/again", secret, body=b"x").status == 200
+    assert share < 0.2
+
+
+def open_files(pid: int) -> int:
+    """How many file descriptors a process has."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
