@@ -37,6 +37,10 @@ class Pepper:
         object.__setattr__(self, "_inner", hashlib.sha256(bytes(byte ^ 0x36 for byte in key)))
         object.__setattr__(self, "_outer", hashlib.sha256(bytes(byte ^ 0x5C for byte in key)))
 
+    def __reduce__(self) -> tuple[type["Pepper"], tuple[str, bytes]]:
+        """Begun hashes cannot leave a process; what they were begun from can."""
+        return Pepper, (self.id, self.value)
+
     def hmac_sha256(self, message: bytes) -> bytes:
         """HMAC-SHA-256(pepper, message)."""
         inner, outer = self._inner.copy(), self._outer.copy()

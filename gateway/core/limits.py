@@ -142,23 +142,31 @@ def spend(
 ) -> tuple[tuple[BucketLevel, ...], Grant]:
     """The decision on buckets that are filled up to `now_us`, and what it leaves in them."""
     price = cost * MICRO
+    # Every limited request comes through here: levels by position, lists rather than generators.
     short = [
         (limit, _seconds_until(level, limit, price, now_us))
         for limit, level in zip(limits, held, strict=True)
-        if level.microtokens < price
+        if level[0] < price
     ]
-    left = tuple(held)
     if not short:
-        left = tuple(BucketLevel(tokens - price, at) for tokens, at in held)
+        left = tuple([BucketLevel(tokens - price, at) for tokens, at in held])
+        return left, Grant(
+            allowed=True, states=_states(left, limits, now_us), retry_after_seconds=0.0
+        )
     grant = Grant(
-        allowed=not short,
-        states=tuple(
-            _state(level, limit, now_us) for level, limit in zip(left, limits, strict=True)
-        ),
-        retry_after_seconds=max((wait for _, wait in short), default=0.0),
+        allowed=False,
+        states=_states(held, limits, now_us),
+        retry_after_seconds=max(wait for _, wait in short),
         violated=tuple(limit.name for limit, _ in short),
     )
-    return left, grant
+    return tuple(held), grant
+
+
+def _states(
+    levels: Sequence[BucketLevel], limits: Sequence[Limit], now_us: int
+) -> tuple[LimitState, ...]:
+    pairs = zip(levels, limits, strict=True)
+    return tuple([_state(level, limit, now_us) for level, limit in pairs])
 
 
 def retry_after_header(seconds: float) -> int:
