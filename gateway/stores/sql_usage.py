@@ -12,12 +12,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.record import UsageRecord
-from gateway.stores.sql_engine import READ_SECONDS, WRITE_SECONDS, read_rows, write_transaction
+from gateway.stores.sql_engine import (
+    READ_SECONDS,
+    WRITE_SECONDS,
+    read_rows,
+    store_errors,
+    write_transaction,
+)
 from gateway.stores.tables import from_us, refused_requests, to_us, usage_records
 
 _NAMES = tuple(usage_records.columns.keys())
-# 16 words a row; SQLite takes 32,766 at once.
-_ROWS_AT_ONCE = 1000
+# 16 words a row; SQLite takes 32,766 in one statement.
+_ROWS_AT_ONCE = 2000
 
 
 class SqlUsageStore:
@@ -36,18 +42,30 @@ class SqlUsageStore:
             (worker, sequence, *_values(record))
             for sequence, record in enumerate(records, first_sequence)
         ]
+        if self._engine.dialect.name == "sqlite" and len(rows) <= _ROWS_AT_ONCE:
+            await self._write_at_once(rows)
+            return
+        statement = _insert(self._engine, usage_records).on_conflict_do_nothing()
         async with write_transaction(
             self._engine, "write usage", self._deadline_seconds
         ) as connection:
-            if self._engine.dialect.name == "sqlite":
-                for start in range(0, len(rows), _ROWS_AT_ONCE):
-                    some = rows[start : start + _ROWS_AT_ONCE]
-                    words = tuple(itertools.chain.from_iterable(some))
-                    await connection.exec_driver_sql(_insert_many(len(some)), words)
-            else:
-                statement = _insert(self._engine, usage_records).on_conflict_do_nothing()
-                named = [dict(zip(_NAMES, row, strict=True)) for row in rows]
-                await connection.execute(statement, named)
+            await connection.execute(
+                statement, [dict(zip(_NAMES, row, strict=True)) for row in rows]
+            )
+
+    async def _write_at_once(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """One statement, which is its own transaction.
+
+        Whatever SQLite's thread is asked passes the interpreter's lock to and fro between it and the
+        one that serves requests. A statement for each row, with BEGIN and COMMIT around them, took
+        more of a busy worker's time than the writing itself (docs/performance.md).
+        """
+        words = tuple(itertools.chain.from_iterable(rows))
+        async with (
+            store_errors("write usage", self._deadline_seconds),
+            self._engine.connect() as connection,
+        ):
+            await connection.exec_driver_sql(_insert_many(len(rows)), words)
 
     async def count_refused(self, worker: str, counts: Mapping[tuple[int, str], int]) -> None:
         """Add to the counts of unauthenticated refusals by (minute since the epoch, outcome). Raises StoreError."""
@@ -99,11 +117,7 @@ def _insert(engine: AsyncEngine, table: Table) -> postgresql.Insert | sqlite.Ins
 
 @lru_cache(maxsize=8)
 def _insert_many(count: int) -> str:
-    """One statement for `count` rows of SQLite.
-
-    A statement for each row hands the interpreter's lock to and fro once a row, between SQLite's
-    thread and the one that serves requests; that took more of its time than the writing.
-    """
+    """One statement for `count` rows, as SQLite has it."""
     row = f"({', '.join('?' * len(_NAMES))})"
     return (
         f"INSERT INTO {usage_records.name} ({', '.join(_NAMES)}) "  # noqa: S608 -- names of our own
