@@ -101,6 +101,8 @@ def _open_sqlite(path: Path, busy_seconds: float) -> AsyncEngine:
         pool_size=4,
         max_overflow=4,
         pool_timeout=_CONNECT_SECONDS,
+        # The one used last: SQLite forgets the pages it holds for a connection when another has written.
+        pool_use_lifo=True,
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
