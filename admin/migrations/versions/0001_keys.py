@@ -64,5 +64,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is nothing before the first schema."""
-    raise NotImplementedError
+    """Back to an empty database; every account and key is lost."""
+    for name in ("secrets", "keys", "accounts"):
+        op.drop_table(name)
