@@ -25,6 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.core.busiest import Busiest
 from gateway.core.errors import StoreName
+from gateway.core.methods import METHODS
 from gateway.core.record import UsageRecord
 from gateway.ports import Clock
 
@@ -51,7 +52,7 @@ OVERHEAD_BOUNDS: Final = (
 LAG_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 REVOCATION_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS: Final = frozenset(METHODS)
 
 # Keys may carry limits of their own, and their owners choose the names.
 POLICIES_MAX: Final = 100
@@ -181,7 +182,7 @@ class Metrics:
         `upstream_seconds` (until the answer's end was passed on) and `target` are None when none was asked.
         """
         route = NO_ROUTE if record.key_id is None or record.route is None else record.route
-        method = record.method if record.method in METHODS else OTHER
+        method = record.method if record.method in _METHODS else OTHER
         self._requests[route, method, f"{record.status // 100}xx", record.outcome] += 1
         self._durations[route].observe(record.duration_seconds)
         self._overheads[route].observe(overhead_seconds)
@@ -226,7 +227,7 @@ class Metrics:
             slept_at = self._clock.monotonic()
             await asyncio.sleep(LAG_EVERY_SECONDS)
             now = self._clock.monotonic()
-            self._lags.observe(max(0.0, now - slept_at - LAG_EVERY_SECONDS))
+            self.event_loop_lag(max(0.0, now - slept_at - LAG_EVERY_SECONDS))
             if now - reviewed_at >= REVIEW_EVERY_SECONDS:
                 reviewed_at = now
                 self.review_keys()

@@ -27,7 +27,7 @@ from admin.stores.accounts import AccountStore
 from admin.stores.keys import KeyStore
 from gateway.clock import SystemClock
 from gateway.core.errors import Misuse
-from gateway.settings import Settings, load
+from gateway.settings import Settings, load, revealed
 from gateway.stores.announcer import RedisAnnouncer
 from gateway.stores.places import database_url, redis_url
 from gateway.stores.redis_client import RedisStore
@@ -74,8 +74,7 @@ def settings_of(given: Path | None) -> Settings:
 
 def data_url(settings: Settings) -> str:
     """The database: the configured one, else the SQLite file in the data folder."""
-    url = settings.store.url
-    return database_url(None if url is None else url.get_secret_value(), settings.data_dir)
+    return database_url(revealed(settings.store.url), settings.data_dir)
 
 
 def call(
@@ -101,8 +100,7 @@ def call(
 async def opened(settings: Settings) -> AsyncIterator[Services]:
     """The services, on open stores. Raises Misuse for a database that has another schema, or none."""
     clock = SystemClock()
-    url = settings.redis.url
-    shared = redis_url(None if url is None else url.get_secret_value(), settings.data_dir)
+    shared = redis_url(revealed(settings.redis.url), settings.data_dir)
     async with contextlib.AsyncExitStack() as stack:
         engine = open_engine(data_url(settings))
         stack.push_async_callback(engine.dispose)

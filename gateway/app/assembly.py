@@ -15,7 +15,6 @@ from gateway.app.plain import (
     batch_pace,
     lane_terms,
     policy_terms,
-    revealed,
     upstreams,
 )
 from gateway.clock import SystemClock
@@ -35,7 +34,7 @@ from gateway.pipeline.lookup import Lookup
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.pipeline.verifier import Verifier
 from gateway.ports import Clock
-from gateway.settings import Settings
+from gateway.settings import Settings, revealed
 from gateway.stores import peppers, secret_hash
 from gateway.stores.feed import RedisFeed
 from gateway.stores.guarded import GuardedLimiter

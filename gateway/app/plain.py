@@ -5,11 +5,8 @@ __all__ = [
     "client_bounds",
     "lane_terms",
     "policy_terms",
-    "revealed",
     "upstreams",
 ]
-
-from pydantic import SecretStr
 
 from gateway.core.addresses import Networks
 from gateway.core.keys import Environment
@@ -30,11 +27,6 @@ from gateway.upstream.client import Upstream, UpstreamBounds
 from gateway.usage.batch import Pace
 
 _ALL_METHODS = "*"
-
-
-def revealed(secret: SecretStr | None) -> str | None:
-    """The text of a setting that is hidden wherever settings are shown."""
-    return None if secret is None else secret.get_secret_value()
 
 
 def policy_terms(settings: Settings) -> Terms:

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.core import methods
 from gateway.core.addresses import Networks
 from gateway.http.bounds import ClientBounds
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset(methods.METHODS)
 
 
 def _fresh_id() -> str:

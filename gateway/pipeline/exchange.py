@@ -40,7 +40,6 @@ class Exchange:
         "began",
         "bytes_in",
         "bytes_out",
-        "is_recorded",
         "key",
         "method",
         "outcome",
@@ -71,12 +70,6 @@ class Exchange:
         self.target: str | None = None
         self.upstream_began: float | None = None
         self.upstream_ended: float | None = None
-        self.is_recorded = False
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether a status has been sent, or is about to be."""
-        return self.status != CLIENT_GONE_STATUS
 
     def admitted(self, key: Key, route: str) -> None:
         """The caller may do it."""

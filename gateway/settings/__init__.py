@@ -1,7 +1,7 @@
 """What the operator chooses: read once, frozen, complete; all mistakes told together, with file and line."""
 
-__all__ = ["Problem", "Reading", "Settings", "SettingsError", "load", "read"]
+__all__ = ["Problem", "Reading", "Settings", "SettingsError", "load", "read", "revealed"]
 
 from gateway.settings.load import Reading, load, read
 from gateway.settings.problems import Problem, SettingsError
-from gateway.settings.sections import Settings
+from gateway.settings.sections import Settings, revealed

@@ -26,6 +26,7 @@ __all__ = [
     "StoreSettings",
     "UpstreamSettings",
     "UsageSettings",
+    "revealed",
 ]
 
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ from pydantic import (
 
 from gateway.core.keys import ApiAccess
 from gateway.core.limits import WINDOW_SECONDS_MAX, CountedPer
+from gateway.core.methods import METHODS
 from gateway.settings.values import (
     Count,
     Duration,
@@ -68,8 +70,10 @@ from gateway.settings.values import (
     WholeNumber,
 )
 
-# What every listener serves; `listen.methods_extra` adds to it.
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The text of a setting that is hidden wherever settings are shown."""
+    return None if secret is None else secret.get_secret_value()
 
 
 def _written_name(name: str) -> str:
