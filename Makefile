@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint types imports format constraints bench-warm clean
+.PHONY: run test check format constraints bench-take bench-warm clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -46,6 +46,9 @@ $(VENV)/.installed-dev: $(VENV)/bin/python constraints-dev.txt pyproject.toml
 	@touch $@ $(VENV)/.installed-run
 
 # All keys verified again after Redis was lost, and what a hot key feels of it.
+bench-take: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.take
+
 bench-warm: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.warm
 
