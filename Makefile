@@ -45,10 +45,11 @@ $(VENV)/.installed-dev: $(VENV)/bin/python constraints-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed-run
 
-# All keys verified again after Redis was lost, and what a hot key feels of it.
+# What one exact limit costs on the gateway's side.
 bench-take: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.take
 
+# All keys verified again after Redis was lost, and what a hot key feels of it.
 bench-warm: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.warm
 
