@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import typer
 
-from admin.services.validation import NotFound
+from admin.core.faults import NotFound
 from gateway.core.errors import KeywrightError, Misuse, StoreError
 from gateway.settings import SettingsError
 

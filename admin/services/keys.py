@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from admin.core.faults import NotFound
 from admin.services.validation import (
-    NotFound,
     checked_addresses,
     checked_id,
     checked_limits,

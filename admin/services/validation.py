@@ -1,7 +1,6 @@
 """What an operator may type, and the words they get when it cannot be. Nothing here asks a database."""
 
 __all__ = [
-    "NotFound",
     "checked_addresses",
     "checked_id",
     "checked_limits",
@@ -23,6 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from admin.core.faults import NotFound
 from gateway.core.errors import Misuse
 from gateway.core.limits import Limit
 from gateway.core.token import ALPHABET
@@ -39,10 +39,6 @@ _ID_LENGTH = 16
 _BASE62 = frozenset(ALPHABET)
 
 Word = TypeVar("Word", bound=str)
-
-
-class NotFound(Misuse):
-    """The id that was given names nothing."""
 
 
 def new_text(length: int) -> str:

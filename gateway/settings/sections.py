@@ -8,6 +8,7 @@ __all__ = [
     "METHODS",
     "AccountsSettings",
     "AdminSettings",
+    "CredentialsSettings",
     "ForwardNamesSettings",
     "HeadersSettings",
     "KeysSettings",
@@ -52,6 +53,7 @@ from gateway.settings.values import (
     ExtraMethod,
     Flag,
     Folder,
+    HeaderName,
     HostName,
     Method,
     Name,
@@ -143,6 +145,14 @@ class AdminSettings(Section):
     port: Port = 8081
 
 
+class CredentialsSettings(Section):
+    """Where a caller may put its key, besides `Authorization: Bearer` and `Basic`."""
+
+    key_headers: tuple[HeaderName, ...] = ("X-API-Key",)
+    secret_header: HeaderName = "X-API-Secret"  # noqa: S105 -- the name of a field
+    query_parameters: tuple[Name, ...] = ()
+
+
 class StoreSettings(Section):
     """The source of truth (SQL). Without a URL: a SQLite file in the data folder."""
 
@@ -226,6 +236,7 @@ class PlanSettings(Section):
     limits: tuple[LimitSettings, ...] = (_DEFAULT_LIMIT,)
     monthly_quota: Count | None = None
     alerts: tuple[Annotated[WholeNumber, Field(ge=1, le=100)], ...] = ()
+    member_scopes: tuple[ScopeName, ...] | None = None
 
 
 class AccountsSettings(Section):
@@ -247,6 +258,10 @@ class KeysSettings(Section):
     verify_threads: Annotated[WholeNumber, Field(ge=1, le=64)] = 2
     verify_queue_max: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] = 2000
     staleness_budget_seconds: Annotated[float, Duration("1s", "1d")] = 600.0
+    secret_keys_by: Literal["members", "admins"] = "members"  # noqa: S105 -- a word for who
+    accept_imported: Flag = False
+    rotation_due_after_seconds: Annotated[float, Duration("1d", "3650d")] = 90 * 86_400.0
+    retire_unused_after_seconds: Annotated[float, Duration("1m", "365d")] = 7 * 86_400.0
 
 
 class LimitsSettings(Section):
@@ -264,7 +279,7 @@ class HeadersSettings(Section):
 class UsageSettings(Section):
     """How finished requests are written to SQL."""
 
-    flush_interval_seconds: Annotated[float, Duration("10ms", "60s")] = 1.0
+    flush_interval_seconds: Annotated[float, Duration("10ms", "60s")] = 0.5
     flush_size: Annotated[WholeNumber, Field(ge=1, le=10_000)] = 500
     queue_max: Annotated[WholeNumber, Field(ge=1, le=10_000_000)] = 100_000
 
@@ -304,6 +319,7 @@ class Settings(Section):
     plans: Mapping[Name, PlanSettings] = {"starter": PlanSettings()}
     accounts: AccountsSettings = AccountsSettings()
     keys: KeysSettings = KeysSettings()
+    credentials: CredentialsSettings = CredentialsSettings()
     limits: LimitsSettings = LimitsSettings()
     headers: HeadersSettings = HeadersSettings()
     usage: UsageSettings = UsageSettings()

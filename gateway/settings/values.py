@@ -10,6 +10,7 @@ __all__ = [
     "ExtraMethod",
     "Flag",
     "Folder",
+    "HeaderName",
     "HostName",
     "Method",
     "Name",
@@ -58,6 +59,20 @@ _SCOPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,62}")
 # RFC 9110 §11.2 has the realm as a quoted string; without these two it needs no escapes.
 _NOT_REALM = re.compile(r'["\\]|[^ -~]')
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
+_HEADERS_OF_OURS = (
+    "x-keywright-",
+    "x-forwarded-",
+    "authorization",
+    "connection",
+    "content-",
+    "cookie",
+    "expect",
+    "host",
+    "origin",
+    "transfer-encoding",
+    "x-request-id",
+)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 
 redis_schemes = ("redis", "rediss", "unix", "sentinel", "redis+cluster")
@@ -176,6 +191,15 @@ def _vendor_prefix(text: str) -> str:
 
 def _name_or_star(text: str) -> str:
     return text if text == "*" else _name(text)
+
+
+def _header_name(text: str) -> str:
+    if _HEADER.fullmatch(text) is None or text.lower().startswith(_HEADERS_OF_OURS):
+        raise ValueError(
+            f"{_shown(text)} cannot carry a key; write a header name of letters, digits and dashes,"
+            ' such as "X-API-Key", that HTTP and the gateway do not use otherwise'
+        )
+    return text
 
 
 def _host_name(text: str) -> str:
@@ -336,6 +360,7 @@ Name = Annotated[str, AfterValidator(_name)]
 ScopeName = Annotated[str, AfterValidator(_scope_name)]
 VendorPrefix = Annotated[str, AfterValidator(_vendor_prefix)]
 NameOrStar = Annotated[str, AfterValidator(_name_or_star)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 Realm = Annotated[str, AfterValidator(_realm)]
 PathPattern = Annotated[str, AfterValidator(_path_pattern)]

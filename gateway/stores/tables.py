@@ -8,25 +8,37 @@ then keep the same value, and no time zone can creep in.
 __all__ = [
     "METADATA",
     "accounts",
+    "admin_tokens",
+    "audit_entries",
+    "audit_head",
+    "events",
     "from_us",
+    "idempotency",
+    "imported_digests",
     "keys",
     "refused_requests",
+    "secret_uses",
     "secrets",
     "to_us",
     "usage_records",
+    "users",
 ]
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
+    false,
 )
 
 # Named constraints, so that a later revision can drop one by name on either database.
@@ -50,13 +62,52 @@ accounts = Table(
     Column("version", BigInteger, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
+    # Why access was denied, and when it was last requested or decided.
+    Column("api_access_reason", Text),
+    Column("api_access_us", BigInteger),
+    Index(None, "created_us", "id"),
+)
+
+# An account of None sees all accounts; scopes of None are all that the plan offers to members.
+users = Table(
+    "users",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("account_id", Text, ForeignKey("accounts.id")),
+    Column("scopes", JSON(none_as_null=True)),
+    Column("status", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    UniqueConstraint("email"),
+    Index(None, "created_us", "id"),
+    Index(None, "account_id", "created_us", "id"),
+)
+
+# For machines that use the admin API; permissions of None are all that the role has.
+admin_tokens = Table(
+    "admin_tokens",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("account_id", Text, ForeignKey("accounts.id")),
+    Column("permissions", JSON(none_as_null=True)),
+    Column("token_hash", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("revoked_us", BigInteger),
+    Index(None, "created_us", "id"),
 )
 
 keys = Table(
     "keys",
     METADATA,
     Column("id", Text, primary_key=True),
-    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("environment", Text, nullable=False),
@@ -72,6 +123,18 @@ keys = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     Column("revoked_us", BigInteger),
+    # Whose key it is: it never holds more than this user may do.
+    Column("owner_id", Text, ForeignKey("users.id"), index=True),
+    # The day since the epoch of its last use, 0 for never; `secret_uses` has the moment.
+    Column("used_day", BigInteger, nullable=False, server_default="0"),
+    Column("deleted_us", BigInteger),
+    Index(None, "created_us", "id"),
+    Index(None, "account_id", "created_us", "id"),
+    Index(None, "status", "created_us", "id"),
+    Index(None, "name", "id"),
+    Index(None, "account_id", "name", "id"),
+    Index(None, "expires_us", "id"),
+    Index(None, "used_day", "id"),
 )
 
 # The id is the public part of the token; of the rest only an argon2id hash is kept.
@@ -85,6 +148,31 @@ secrets = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger),
     Column("revoked_us", BigInteger),
+    # When a newer secret took its place, and whether it goes on until nobody uses it any more.
+    Column("replaced_us", BigInteger),
+    Column("until_unused", Boolean, nullable=False, server_default=false()),
+)
+
+# The last use of each secret, written with the batch of usage records that holds it.
+secret_uses = Table(
+    "secret_uses",
+    METADATA,
+    Column("secret_id", Text, primary_key=True),
+    Column("key_id", Text, nullable=False, index=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("route", Text),
+    Column("count", BigInteger, nullable=False),
+)
+
+# A value that was made elsewhere names no secret id: HMAC-SHA-256(pepper, value) in hex finds it.
+imported_digests = Table(
+    "imported_digests",
+    METADATA,
+    Column("pepper_id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("secret_id", Text, ForeignKey("secrets.id"), nullable=False, index=True),
+    PrimaryKeyConstraint("pepper_id", "digest"),
 )
 
 # No foreign keys: what happened stays told when its key or account is gone.
@@ -119,6 +207,64 @@ refused_requests = Table(
     Column("outcome", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("minute", "worker", "outcome"),
+)
+
+# Who did what; `before` and `after` are JSON as it was hashed. Nothing here is ever changed.
+audit_entries = Table(
+    "audit_entries",
+    METADATA,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target_kind", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("account_id", Text),
+    Column("before", Text),
+    Column("after", Text),
+    Column("hash", Text, nullable=False),
+    Index(None, "account_id", "sequence"),
+    Index(None, "target_id", "sequence"),
+)
+
+# One row, locked by whoever writes an audit entry: the chain's end, and the last event's number.
+audit_head = Table(
+    "audit_head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("event_sequence", BigInteger, nullable=False),
+)
+
+# What somebody may want to be told of, in order; written in the transaction of what happened.
+events = Table(
+    "events",
+    METADATA,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("account_id", Text),
+    Column("key_id", Text),
+    Column("data", Text, nullable=False),
+    Index(None, "account_id", "sequence"),
+)
+
+# What a repeated POST is answered with; `sealed` is a new secret, encrypted.
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    Column("caller", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("created_us", BigInteger, nullable=False, index=True),
+    PrimaryKeyConstraint("caller", "key"),
 )
 
 

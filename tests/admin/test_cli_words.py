@@ -10,8 +10,8 @@ import typer
 from admin.cli.faults import Fault, explained
 from admin.cli.key_words import details, document, enforced, listed, receipt_sentence
 from admin.cli.output import Output, plain, table
+from admin.core.faults import NotFound
 from admin.services.keys import KeyView, SecretView
-from admin.services.validation import NotFound
 from gateway.core.changes import Receipt
 from gateway.core.errors import KeywrightError, Misuse, StoreError
 from gateway.core.keys import Environment, KeyStatus, KeyType

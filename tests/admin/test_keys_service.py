@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.core.faults import NotFound
 from admin.services.accounts import AccountService, AccountView
 from admin.services.keys import KeyRules, KeyService, NewKey
 from admin.services.usage import UsageService
-from admin.services.validation import NotFound
 from admin.stores.accounts import AccountStore
 from admin.stores.keys import KeyStore
 from gateway.core.changes import Change, Receipt

@@ -1,0 +1,199 @@
+"""The control plane: users, admin tokens, the life of a key and its secrets, audit, events, repeated requests."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_KEY_INDEXES = (
+    ("created_us", "id"),
+    ("account_id", "created_us", "id"),
+    ("status", "created_us", "id"),
+    ("name", "id"),
+    ("account_id", "name", "id"),
+    ("expires_us", "id"),
+    ("used_day", "id"),
+    ("owner_id",),
+)
+
+
+def upgrade() -> None:
+    """Make the tables and columns. What is there stays as it is: nobody owns the keys, none is known as used."""
+    _people()
+    _keys()
+    _audit()
+
+
+def _people() -> None:
+    op.add_column("accounts", sa.Column("api_access_reason", sa.Text))
+    op.add_column("accounts", sa.Column("api_access_us", sa.BigInteger))
+    op.create_index("ix_accounts_created_us_id", "accounts", ["created_us", "id"])
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("email", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("role", sa.Text, nullable=False),
+        sa.Column("account_id", sa.Text),
+        sa.Column("scopes", sa.JSON(none_as_null=True)),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.Column("updated_us", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_users"),
+        sa.UniqueConstraint("email", name="uq_users_email"),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name="fk_users_account_id_accounts"
+        ),
+    )
+    op.create_index("ix_users_created_us_id", "users", ["created_us", "id"])
+    op.create_index(
+        "ix_users_account_id_created_us_id", "users", ["account_id", "created_us", "id"]
+    )
+    op.create_table(
+        "admin_tokens",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("role", sa.Text, nullable=False),
+        sa.Column("account_id", sa.Text),
+        sa.Column("permissions", sa.JSON(none_as_null=True)),
+        sa.Column("token_hash", sa.Text, nullable=False),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.Column("expires_us", sa.BigInteger),
+        sa.Column("revoked_us", sa.BigInteger),
+        sa.PrimaryKeyConstraint("id", name="pk_admin_tokens"),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name="fk_admin_tokens_account_id_accounts"
+        ),
+    )
+    op.create_index("ix_admin_tokens_created_us_id", "admin_tokens", ["created_us", "id"])
+
+
+def _keys() -> None:
+    # In words of its own: with SQLite, Alembic adds no column that refers to another table.
+    op.execute(
+        "ALTER TABLE keys ADD COLUMN owner_id TEXT"
+        " CONSTRAINT fk_keys_owner_id_users REFERENCES users (id)"
+    )
+    op.add_column("keys", sa.Column("used_day", sa.BigInteger, nullable=False, server_default="0"))
+    op.add_column("keys", sa.Column("deleted_us", sa.BigInteger))
+    op.drop_index("ix_keys_account_id", "keys")
+    for columns in _KEY_INDEXES:
+        op.create_index(f"ix_keys_{'_'.join(columns)}", "keys", list(columns))
+    op.add_column("secrets", sa.Column("replaced_us", sa.BigInteger))
+    op.add_column(
+        "secrets",
+        sa.Column("until_unused", sa.Boolean, nullable=False, server_default=sa.false()),
+    )
+    op.create_table(
+        "secret_uses",
+        sa.Column("secret_id", sa.Text, nullable=False),
+        sa.Column("key_id", sa.Text, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("address", sa.Text, nullable=False),
+        sa.Column("route", sa.Text),
+        sa.Column("count", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("secret_id", name="pk_secret_uses"),
+    )
+    op.create_index("ix_secret_uses_key_id", "secret_uses", ["key_id"])
+    op.create_table(
+        "imported_digests",
+        sa.Column("pepper_id", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("secret_id", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("pepper_id", "digest", name="pk_imported_digests"),
+        sa.ForeignKeyConstraint(
+            ["secret_id"], ["secrets.id"], name="fk_imported_digests_secret_id_secrets"
+        ),
+    )
+    op.create_index("ix_imported_digests_secret_id", "imported_digests", ["secret_id"])
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit_entries",
+        sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("actor_kind", sa.Text, nullable=False),
+        sa.Column("actor_id", sa.Text, nullable=False),
+        sa.Column("actor_name", sa.Text, nullable=False),
+        sa.Column("address", sa.Text, nullable=False),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("target_kind", sa.Text, nullable=False),
+        sa.Column("target_id", sa.Text, nullable=False),
+        sa.Column("account_id", sa.Text),
+        sa.Column("before", sa.Text),
+        sa.Column("after", sa.Text),
+        sa.Column("hash", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_audit_entries"),
+    )
+    op.create_index(
+        "ix_audit_entries_account_id_sequence", "audit_entries", ["account_id", "sequence"]
+    )
+    op.create_index(
+        "ix_audit_entries_target_id_sequence", "audit_entries", ["target_id", "sequence"]
+    )
+    head = op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("sequence", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.Text, nullable=False),
+        sa.Column("event_sequence", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
+    )
+    op.bulk_insert(head, [{"id": 1, "sequence": 0, "hash": "", "event_sequence": 0}])
+    op.create_table(
+        "events",
+        sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("account_id", sa.Text),
+        sa.Column("key_id", sa.Text),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_events"),
+    )
+    op.create_index("ix_events_account_id_sequence", "events", ["account_id", "sequence"])
+    op.create_table(
+        "idempotency",
+        sa.Column("caller", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("fingerprint", sa.Text, nullable=False),
+        sa.Column("target_id", sa.Text, nullable=False),
+        sa.Column("sealed", sa.LargeBinary),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key", name="pk_idempotency"),
+    )
+    op.create_index("ix_idempotency_created_us", "idempotency", ["created_us"])
+
+
+def downgrade() -> None:
+    """Back to keys without owners and rotations; users, tokens, audit and imported values are lost."""
+    for table in (
+        "idempotency",
+        "events",
+        "audit_head",
+        "audit_entries",
+        "imported_digests",
+        "secret_uses",
+    ):
+        op.drop_table(table)
+    for columns in _KEY_INDEXES:
+        op.drop_index(f"ix_keys_{'_'.join(columns)}", "keys")
+    op.create_index("ix_keys_account_id", "keys", ["account_id"])
+    with op.batch_alter_table("secrets") as secrets:
+        secrets.drop_column("until_unused")
+        secrets.drop_column("replaced_us")
+    with op.batch_alter_table("keys") as keys:
+        keys.drop_column("deleted_us")
+        keys.drop_column("used_day")
+        keys.drop_column("owner_id")
+    op.drop_table("admin_tokens")
+    op.drop_table("users")
+    op.drop_index("ix_accounts_created_us_id", "accounts")
+    with op.batch_alter_table("accounts") as accounts:
+        accounts.drop_column("api_access_us")
+        accounts.drop_column("api_access_reason")

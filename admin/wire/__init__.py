@@ -1,0 +1,1 @@
+"""What crosses the admin API: documents, requests, and the table of endpoints. Nothing here does anything."""

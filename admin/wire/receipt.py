@@ -1,0 +1,15 @@
+"""The proof that a change is enforced."""
+
+__all__ = ["ReceiptDocument"]
+
+from admin.wire.base import Document
+
+
+class ReceiptDocument(Document):
+    """How many workers enforce a change, and after how long; `announced` False when Redis could not carry the news."""
+
+    workers: int
+    acknowledged: int
+    ms: int
+    missing: tuple[str, ...]
+    announced: bool = True

@@ -1,0 +1,123 @@
+"""What has happened: requests, audit entries, events."""
+
+__all__ = [
+    "AuditDocument",
+    "AuditPage",
+    "AuditQuery",
+    "AuditVerdict",
+    "EventDocument",
+    "EventPage",
+    "EventQuery",
+    "UsageDocument",
+    "UsageList",
+    "UsageQuery",
+]
+
+from typing import Any
+
+from pydantic import Field
+
+from admin.wire.base import Document, PageQuery, Request, Timestamp
+
+
+class UsageDocument(Document):
+    """One finished request."""
+
+    at: Timestamp
+    request_id: str
+    method: str
+    path: str
+    route: str | None
+    status: int
+    outcome: str
+    duration_ms: float
+    bytes_in: int
+    bytes_out: int
+    address: str
+
+
+class UsageList(Document):
+    """A key's latest requests, newest first."""
+
+    id: str
+    requests: tuple[UsageDocument, ...]
+
+
+class UsageQuery(Request):
+    """How many."""
+
+    last: int = Field(default=20, ge=1, le=1000)
+
+
+class AuditDocument(Document):
+    """Who did what to what. `before` and `after` hold what differs, never a secret."""
+
+    sequence: int
+    at: Timestamp
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    address: str
+    request_id: str
+    action: str
+    target_kind: str
+    target_id: str
+    account: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    hash: str
+
+
+class AuditPage(Document):
+    """Some entries, newest first."""
+
+    entries: tuple[AuditDocument, ...]
+    next_cursor: str | None
+
+
+class AuditQuery(PageQuery):
+    """Which entries."""
+
+    account: str | None = None
+    target: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+
+
+class AuditVerdict(Document):
+    """Whether the chain is whole; if not, at which entry it first breaks, and how."""
+
+    ok: bool
+    entries: int
+    head_sequence: int
+    head_hash: str
+    broken_at: int | None = None
+    problem: str | None = None
+
+
+class EventDocument(Document):
+    """Something somebody may want to be told of."""
+
+    sequence: int
+    at: Timestamp
+    kind: str
+    account: str | None
+    key: str | None
+    data: dict[str, Any]
+
+
+class EventPage(Document):
+    """Some events, oldest first; ask again with `after` of the last."""
+
+    events: tuple[EventDocument, ...]
+    last_sequence: int
+
+
+class EventQuery(Request):
+    """Those behind this number."""
+
+    after: int = Field(default=0, ge=0, le=2**62)
+    limit: int = Field(default=50, ge=1, le=200)
+    account: str | None = None

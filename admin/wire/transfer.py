@@ -1,0 +1,94 @@
+"""Taking keys in and out."""
+
+__all__ = [
+    "ExportLine",
+    "ExportPage",
+    "ExportQuery",
+    "ImportLine",
+    "ImportRequest",
+    "ImportResult",
+    "ImportedLine",
+]
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from admin.wire.base import Document, Metadata, PageQuery, Request, Text, Timestamp
+from admin.wire.keys import LimitDocument
+from gateway.core.keys import Environment, KeyStatus, KeyType
+
+
+class ImportedSecret(Request):
+    """A secret as `keys export` writes it: its hashes, never itself."""
+
+    id: str
+    token_hash: str = Field(repr=False)
+    cost_class: Literal["generated", "imported"]
+    digests: tuple[tuple[str, str], ...] = Field(default=(), repr=False)
+    created_at: Timestamp
+    expires_at: Timestamp | None = None
+    revoked_at: Timestamp | None = None
+
+
+class ImportLine(Request):
+    """One key: `value` as its holder has it, or `secrets` from an export. `number` is the line in the file."""
+
+    number: int = Field(ge=0)
+    account: str
+    name: Text
+    value: SecretStr | None = Field(default=None, max_length=4096)
+    id: str | None = None
+    account_name: Text | None = None
+    plan: str | None = None
+    type: KeyType = KeyType.SECRET
+    environment: Environment = Environment.LIVE
+    status: KeyStatus = KeyStatus.ACTIVE
+    scopes: tuple[str, ...] = ()
+    not_before: Timestamp | None = None
+    expires_at: Timestamp | None = None
+    allowed_ips: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    limits: tuple[LimitDocument, ...] = ()
+    metadata: Metadata = Field(default_factory=dict)
+    secrets: tuple[ImportedSecret, ...] = ()
+
+
+class ImportRequest(Request):
+    """Some lines of one file. With `dry_run` nothing is written."""
+
+    lines: tuple[ImportLine, ...] = Field(max_length=500)
+    dry_run: bool = False
+
+
+class ImportedLine(Document):
+    """What became of a line; a bad one says why and does not stop the rest."""
+
+    number: int
+    outcome: Literal["created", "unchanged", "refused"]
+    key: str | None = None
+    problem: str | None = None
+
+
+class ImportResult(Document):
+    """One outcome a line."""
+
+    results: tuple[ImportedLine, ...]
+
+
+class ExportQuery(PageQuery):
+    """Whose keys."""
+
+    account: str | None = None
+    deleted: bool = False
+
+
+class ExportLine(ImportLine):
+    """A key as an import takes it: with hashes, without anything that a caller could send."""
+
+
+class ExportPage(Document):
+    """Some lines."""
+
+    lines: tuple[ExportLine, ...]
+    next_cursor: str | None
