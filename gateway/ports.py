@@ -112,8 +112,11 @@ class ChangeFeed(Protocol):
 class Announcer(Protocol):
     """Tells every worker of a change, and waits until they have answered."""
 
-    async def announce(self, change: Change, secret_ids: Sequence[str]) -> Receipt:
-        """Leave tombstones, tell the feed, wait up to two seconds for the answers. Never raises: see Receipt."""
+    async def announce(self, change: Change, buried: Sequence[tuple[str, int]]) -> Receipt:
+        """Leave tombstones, tell the feed, wait up to two seconds for the answers. Never raises: see Receipt.
+
+        `buried` are the secrets concerned, each with the version that its key has reached.
+        """
         ...
 
 

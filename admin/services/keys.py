@@ -164,7 +164,8 @@ class KeyService:
             raise NotFound(f"There is no key {key_id}. {_SEE_KEYS}")
         # After the commit: a worker that forgets its copy now can only read the revoked one.
         receipt = await self._announcer.announce(
-            Change(key.version, key_id=key.id), [secret.id for secret in key.secrets]
+            Change(key.version, key_id=key.id),
+            [(secret.id, key.version) for secret in key.secrets],
         )
         return RevokedKey(self._shown(key), receipt)
 

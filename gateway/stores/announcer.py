@@ -26,14 +26,17 @@ class RedisAnnouncer:
         self._clock = clock
         self._registry = WorkerRegistry(store, clock, "")
 
-    async def announce(self, change: Change, secret_ids: Sequence[str]) -> Receipt:
-        """Leave tombstones, tell the feed, wait up to two seconds for the answers. Never raises: see Receipt."""
+    async def announce(self, change: Change, buried: Sequence[tuple[str, int]]) -> Receipt:
+        """Leave tombstones, tell the feed, wait up to two seconds for the answers. Never raises: see Receipt.
+
+        `buried` are the secrets concerned, each with the version that its key has reached.
+        """
         began = self._clock.monotonic()
         try:
             # Whoever comes to life later has nothing old in its memory, and is not waited for.
             live = await self._registry.live()
             # Before the news: who forgets must not find the old copy here.
-            await bury(self._store, secret_ids, change.version)
+            await bury(self._store, buried)
             entry = await self._store.write("announce", *entry_words(change))
         except StoreError:
             return Receipt(0, 0, self._since(began), is_announced=False)

@@ -32,6 +32,8 @@ from gateway.stores.redis_client import PREFIX, RedisStore, Script
 _ENTRY_MS: Final = 3_600_000
 # Longer than any look-up can be on its way.
 _TOMBSTONE_MS: Final = 86_400_000
+# An account may have thousands of keys; all at once would outlast the deadline of one command.
+_BURIED_AT_ONCE: Final = 100
 _DIGEST_BYTES: Final = 32
 _FIELDS: Final = ("v", "d", "p", "body", "seal")
 _FILL: Final = Script.beside(__file__, "fill.lua")
@@ -68,14 +70,15 @@ class RedisKeyCache:
         return bool(await self._store.run("fill", _FILL, (_name(key.secret_id),), words))
 
 
-async def bury(store: RedisStore, secret_ids: Sequence[str], version: int) -> None:
-    """Forget these keys, and keep copies older than `version` out for a day. Raises StoreError."""
-    await asyncio.gather(
-        *(
-            store.run("bury", _TOMBSTONE, (_name(one),), (version, _TOMBSTONE_MS))
-            for one in secret_ids
+async def bury(store: RedisStore, buried: Sequence[tuple[str, int]]) -> None:
+    """Forget these secrets, and keep copies older than the version beside each out for a day. Raises StoreError."""
+    for start in range(0, len(buried), _BURIED_AT_ONCE):
+        await asyncio.gather(
+            *(
+                store.run("bury", _TOMBSTONE, (_name(secret_id),), (version, _TOMBSTONE_MS))
+                for secret_id, version in buried[start : start + _BURIED_AT_ONCE]
+            )
         )
-    )
 
 
 def _name(secret_id: str) -> str:

@@ -42,9 +42,10 @@ class Listeners:
         self.heard: list[tuple[Change, tuple[str, ...]]] = []
         self.status_in_sql: list[KeyStatus] = []
 
-    async def announce(self, change: Change, secret_ids: Sequence[str]) -> Receipt:
+    async def announce(self, change: Change, buried: Sequence[tuple[str, int]]) -> Receipt:
         """Answer at once."""
-        self.heard.append((change, tuple(secret_ids)))
+        secret_ids = tuple(secret_id for secret_id, _ in buried)
+        self.heard.append((change, secret_ids))
         for secret_id in secret_ids:
             found = await self._reader.find(secret_id)
             assert found is not None

@@ -138,7 +138,7 @@ class TestRedisKeyCache(KeyCacheContract):
         """How a revocation reaches it."""
 
         async def leave(secret_id: str, version: int) -> None:
-            await bury(redis_store, [secret_id], version)
+            await bury(redis_store, [(secret_id, version)])
 
         return leave
 
@@ -146,8 +146,8 @@ class TestRedisKeyCache(KeyCacheContract):
 async def test_an_older_tombstone_does_not_erase_a_newer_one(redis_store: RedisStore) -> None:
     """Announcements that overtake each other leave the newest floor."""
     cache = RedisKeyCache(redis_store, PEPPERS)
-    await bury(redis_store, [SECRET_ID], 9)
-    await bury(redis_store, [SECRET_ID], 5)
+    await bury(redis_store, [(SECRET_ID, 9)])
+    await bury(redis_store, [(SECRET_ID, 5)])
 
     assert not await cache.fill(at_version(8))
 
@@ -157,7 +157,7 @@ async def test_entries_and_tombstones_do_not_stay_for_ever(redis_store: RedisSto
     cache = RedisKeyCache(redis_store, PEPPERS)
     await cache.fill(CACHED)
     entry = await redis_store.read("ttl", "TTL", REDIS_KEY)
-    await bury(redis_store, [SECRET_ID], 43)
+    await bury(redis_store, [(SECRET_ID, 43)])
     tombstone = await redis_store.read("ttl", "TTL", REDIS_KEY)
 
     assert (3590 <= entry <= 3600, 86_390 <= tombstone <= 86_400) == (True, True)
@@ -278,3 +278,17 @@ async def test_a_dead_server_is_a_fault_and_not_a_miss(own_valkey: ValkeyServer)
             await cache.find(SECRET_ID)
         with pytest.raises(StoreError):
             await cache.fill(CACHED)
+
+
+async def test_each_secret_is_buried_at_its_own_version(valkey_url: str) -> None:
+    """An account's thousands of secrets, each with the version of its key, within a command's usual deadline."""
+    buried = [(f"{number:012d}", number) for number in range(1, 3001)]
+    async with RedisStore.open(valkey_url) as store:
+        await store.check()
+        await bury(store, buried)
+        cache = RedisKeyCache(store, PEPPERS)
+        for secret_id, version in (buried[0], buried[1499], buried[-1]):
+            key = replace(KEY, secret_id=secret_id, version=version - 1)
+
+            assert not await cache.fill(replace(CACHED, key=key))
+            assert await cache.fill(replace(CACHED, key=replace(key, version=version)))

@@ -142,7 +142,7 @@ async def test_everything_that_is_asked_of_redis_works_there(url: str) -> None:
         found = await cache.find(SECRET_ID)
         async with working(url, "a") as worker:
             change = Change(99, key_id="key_1")
-            receipt = await RedisAnnouncer(store, SystemClock()).announce(change, [SECRET_ID])
+            receipt = await RedisAnnouncer(store, SystemClock()).announce(change, [(SECRET_ID, 99)])
             gone = await cache.find(SECRET_ID)
 
     assert set(map(tuple, allowed.values())) == {(True, True, True, False)}

@@ -67,7 +67,8 @@ async def wait_for_beat(store: RedisStore, name: str) -> None:
 
 async def announce(store: RedisStore, change: Change, *secret_ids: str) -> Receipt:
     """As a revocation does."""
-    return await RedisAnnouncer(store, SystemClock()).announce(change, secret_ids)
+    buried = [(secret_id, change.version) for secret_id in secret_ids]
+    return await RedisAnnouncer(store, SystemClock()).announce(change, buried)
 
 
 async def test_all_workers_hear_it_before_the_receipt(
