@@ -42,6 +42,7 @@ def policy_terms(settings: Settings) -> Terms:
         publishable_scopes=settings.publishable_scopes,
         environment=None if environment == "any" else Environment(environment),
         vendor=settings.keys.vendor_prefix,
+        member_scopes={name: plan.member_scopes for name, plan in settings.plans.items()},
     )
 
 

@@ -1,12 +1,25 @@
 """A key as admission knows it, and the words for its states."""
 
-__all__ = ["Account", "ApiAccess", "Environment", "Key", "KeyDigest", "KeyStatus", "KeyType"]
+__all__ = [
+    "Account",
+    "ApiAccess",
+    "Environment",
+    "Key",
+    "KeyDigest",
+    "KeyStatus",
+    "KeyType",
+    "Owner",
+    "narrowed",
+]
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.core.limits import Limit
+
+_ADMIN = "admin"
+_MEMBER = "member"
 
 
 class KeyType(StrEnum):
@@ -51,9 +64,16 @@ class KeyDigest(NamedTuple):
         return f"KeyDigest({self.pepper_id}, …)"
 
 
+class Owner(NamedTuple):
+    """The user whose key it is, as far as that narrows the key. Scopes of None: all that the plan offers members."""
+
+    role: str
+    scopes: tuple[str, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The part of an account that decides about its keys."""
+    """The part of an account that decides about its keys. A suspended one has its API access disabled."""
 
     id: str
     name: str
@@ -65,8 +85,9 @@ class Account:
 class Key:
     """One key with its account, as seen through one of its secrets.
 
-    `version` grows with every change of the key or of its account, so that an older copy
-    can be told from a newer one. Times are seconds since the epoch, UTC.
+    `version` grows with every change of the key, of its account or of its owner, so that an older copy
+    can be told from a newer one. A key whose owner is disabled is disabled. `scopes` are those it was
+    given; what is left of them is for `narrowed` to say. Times are seconds since the epoch, UTC.
     """
 
     id: str
@@ -84,3 +105,20 @@ class Key:
     addresses: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    owner: Owner | None = None
+
+
+def narrowed(
+    scopes: tuple[str, ...], owner: Owner | None, member_scopes: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Those of a key's `scopes` that its owner may still use, in their order; nobody's key keeps all.
+
+    `member_scopes` are what the account's plan offers to members, None for all scopes. An admin has
+    every scope; a viewer, and a role that this release does not know, has none.
+    """
+    if owner is None or owner.role == _ADMIN:
+        return scopes
+    if owner.role != _MEMBER:
+        return ()
+    held = (member_scopes, owner.scopes)
+    return tuple(name for name in scopes if all(some is None or name in some for some in held))

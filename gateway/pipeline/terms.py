@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.addresses import Networks, throttle_name
 from gateway.core.headers import Lines
-from gateway.core.keys import Environment, Key, KeyType
+from gateway.core.keys import Environment, Key, KeyType, narrowed
 from gateway.core.limits import Bucket, CountedPer, Limit
 from gateway.core.routes import RouteTable
 from gateway.core.scopes import Rights, ScopeTable
@@ -18,11 +18,13 @@ class KnownKey:
     """A key whose secret was proved, with everything that can be prepared for its next request.
 
     `checked_at` is the monotonic time just before its copy was read from a store; `identity` are the
-    field lines that tell the upstream who asks; `plan` is one that the configuration names.
+    field lines that tell the upstream who asks; `plan` is one that the configuration names; `scopes`
+    are what its owner and the plan leave of the key's.
     """
 
     key: Key
     plan: str
+    scopes: tuple[str, ...]
     rights: Rights
     networks: Networks | None
     origins: frozenset[str]
@@ -48,7 +50,8 @@ class Terms:
 
     `default_plan` must be one of `plans`; it stands in for a plan that the configuration no longer
     names. `environment` is the one that this listener serves, None for both. `vendor` stands first
-    in every token, if it is not empty.
+    in every token, if it is not empty. `member_scopes` are what a plan offers to members; a plan that
+    is not in it, or has None there, offers all.
     """
 
     routes: RouteTable
@@ -58,6 +61,7 @@ class Terms:
     publishable_scopes: tuple[str, ...] = ()
     environment: Environment | None = None
     vendor: str = ""
+    member_scopes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     _publishable: Rights = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,10 +74,12 @@ class Terms:
         # A plan that left the configuration must not turn its accounts unlimited.
         plan = key.account.plan if key.account.plan in self.plans else self.default_plan
         limits = key.limits or self.plans[plan]
+        scopes = narrowed(key.scopes, key.owner, self.member_scopes.get(plan))
         return KnownKey(
             key=key,
             plan=plan,
-            rights=self.scopes.rights(key.scopes, self.routes.names),
+            scopes=scopes,
+            rights=self.scopes.rights(scopes, self.routes.names),
             networks=Networks(key.addresses) if key.addresses else None,
             origins=frozenset(origin.lower().rstrip("/") for origin in key.origins),
             buckets=tuple(
@@ -82,7 +88,7 @@ class Terms:
                 if limit.per is not CountedPer.ADDRESS
             ),
             address_limits=tuple(limit for limit in limits if limit.per is CountedPer.ADDRESS),
-            identity=_identity(key),
+            identity=_identity(key, scopes),
             checked_at=checked_at,
         )
 
@@ -100,12 +106,12 @@ def _counted(key: Key, limit: Limit) -> str:
     return key.id if limit.per is CountedPer.KEY else "account"
 
 
-def _identity(key: Key) -> Lines:
+def _identity(key: Key, scopes: tuple[str, ...]) -> Lines:
     return Lines.of(
         (
             ("X-Keywright-Key-Id", key.id),
             ("X-Keywright-Account", key.account.id),
-            ("X-Keywright-Scopes", " ".join(key.scopes)),
+            ("X-Keywright-Scopes", " ".join(scopes)),
             ("X-Keywright-Environment", key.environment.value),
         )
     )

@@ -24,6 +24,7 @@ from gateway.core.keys import (
     KeyDigest,
     KeyStatus,
     KeyType,
+    Owner,
 )
 from gateway.core.limits import CountedPer, Limit
 from gateway.ports import CachedKey
@@ -103,6 +104,7 @@ def _body(key: Key) -> bytes:
         "addresses": key.addresses,
         "origins": key.origins,
         "limits": key.limits,
+        "owner": key.owner,
     }
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -162,7 +164,17 @@ def _key(fields: dict[str, Any]) -> Key:
             Limit(_text(name), _whole(quota), _whole(window), CountedPer(per))
             for name, quota, window, per in fields["limits"]
         ),
+        owner=_owner(fields["owner"]),
     )
+
+
+def _owner(value: object) -> Owner | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise TypeError
+    role, scopes = value
+    return Owner(_text(role), None if scopes is None else _texts(scopes))
 
 
 def _text(value: object) -> str:

@@ -5,41 +5,52 @@ __all__ = ["SqlKeyReader"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType
+from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType, Owner
 from gateway.core.limits import CountedPer, Limit
 from gateway.core.token import ALPHABET, SECRET_ID_LENGTH
 from gateway.ports import StoredKey
 from gateway.stores.sql_engine import READ_SECONDS, read_rows
-from gateway.stores.tables import accounts, from_us, keys, secrets
+from gateway.stores.tables import accounts, from_us, keys, secrets, users
 
 # Well under the number of parameters that either database takes in one statement.
 _IDS_PER_STATEMENT = 1000
 
-# A change of the account is a change of each of its keys; both parts only grow, so the sum does.
-_VERSION: ColumnElement[int] = (keys.c.version + accounts.c.version).label("both_versions")
+_ACTIVE = "active"
+
+# A change of the account, or of the key's owner, is a change of the key. Each part only grows (and a
+# change of the owner for another raises the key's own), so the sum does.
+_VERSION: ColumnElement[int] = (
+    keys.c.version + accounts.c.version + func.coalesce(users.c.version, 0)
+).label("all_versions")
 
 _FIND = (
     select(
         keys,
         _VERSION,
         accounts.c.name.label("account_name"),
+        accounts.c.status.label("account_status"),
         accounts.c.plan,
         accounts.c.api_access,
         secrets.c.id.label("secret_id"),
         secrets.c.token_hash,
         secrets.c.expires_us.label("secret_expires_us"),
         secrets.c.revoked_us.label("secret_revoked_us"),
+        users.c.role.label("owner_role"),
+        users.c.scopes.label("owner_scopes"),
+        users.c.status.label("owner_status"),
     )
     .join(accounts, accounts.c.id == keys.c.account_id)
+    .outerjoin(users, users.c.id == keys.c.owner_id)
     .join(secrets, secrets.c.key_id == keys.c.id)
 )
 _VERSIONS = (
     select(secrets.c.id, _VERSION)
     .join(keys, keys.c.id == secrets.c.key_id)
     .join(accounts, accounts.c.id == keys.c.account_id)
+    .outerjoin(users, users.c.id == keys.c.owner_id)
 )
 _BASE62 = frozenset(ALPHABET)
 
@@ -76,7 +87,7 @@ class SqlKeyReader:
                 _VERSIONS.where(secrets.c.id.in_(part)),
                 self._deadline_seconds,
             )
-            found.update((row.id, row.both_versions) for row in rows)
+            found.update((row.id, row.all_versions) for row in rows)
         return found
 
 
@@ -86,26 +97,42 @@ def _may_be_secret_id(text: str) -> bool:
 
 
 def _stored_key(row: Row[Any]) -> StoredKey:
-    # Seen through a revoked secret the key is revoked, though its other secrets still serve.
-    status = KeyStatus(row.status) if row.secret_revoked_us is None else KeyStatus.REVOKED
     key = Key(
         id=row.id,
         name=row.name,
-        account=Account(row.account_id, row.account_name, row.plan, ApiAccess(row.api_access)),
+        account=Account(row.account_id, row.account_name, row.plan, _api_access(row)),
         type=KeyType(row.type),
         environment=Environment(row.environment),
-        status=status,
+        status=_status(row),
         scopes=tuple(row.scopes),
         secret_id=row.secret_id,
-        version=row.both_versions,
+        version=row.all_versions,
         not_before=_seconds(row.not_before_us),
         expires_at=_seconds(row.expires_us),
         secret_expires_at=_seconds(row.secret_expires_us),
         addresses=tuple(row.addresses),
         origins=tuple(row.origins),
         limits=tuple(_limit(stored) for stored in row.limits),
+        owner=_owner(row),
     )
     return StoredKey(key, row.token_hash)
+
+
+def _status(row: Row[Any]) -> KeyStatus:
+    # Seen through a revoked secret the key is revoked, though its other secrets still serve.
+    status = KeyStatus(row.status) if row.secret_revoked_us is None else KeyStatus.REVOKED
+    is_disabled_with_owner = row.owner_status not in (None, _ACTIVE)
+    return KeyStatus.DISABLED if status is KeyStatus.ACTIVE and is_disabled_with_owner else status
+
+
+def _api_access(row: Row[Any]) -> ApiAccess:
+    return ApiAccess(row.api_access) if row.account_status == _ACTIVE else ApiAccess.DISABLED
+
+
+def _owner(row: Row[Any]) -> Owner | None:
+    if row.owner_role is None:
+        return None
+    return Owner(row.owner_role, None if row.owner_scopes is None else tuple(row.owner_scopes))
 
 
 def _seconds(microseconds: int | None) -> float | None:

@@ -17,6 +17,7 @@ from gateway.core.keys import (
     KeyDigest,
     KeyStatus,
     KeyType,
+    Owner,
 )
 from gateway.core.limits import CountedPer, Limit
 from gateway.ports import CachedKey, KeyCache
@@ -43,11 +44,15 @@ KEY = Key(
     addresses=("192.0.2.0/24",),
     origins=("https://app.example.com",),
     limits=(Limit("own", 5, 60, CountedPer.ACCOUNT),),
+    owner=Owner("member", ("read-only",)),
 )
 PEPPER = Pepper("p1", b"p" * 32)
 PEPPERS = Peppers(PEPPER)
 CACHED = CachedKey(KEY, KeyDigest("p1", bytes(range(32))))
-BARE = replace(CACHED, key=replace(KEY, scopes=(), addresses=(), origins=(), limits=(), name=""))
+BARE = replace(
+    CACHED, key=replace(KEY, scopes=(), addresses=(), origins=(), limits=(), name="", owner=None)
+)
+UNNARROWED = replace(CACHED, key=replace(KEY, owner=Owner("member", None)))
 
 Bury = Callable[[str, int], Awaitable[None]]
 
@@ -58,7 +63,11 @@ def at_version(version: int) -> CachedKey:
 
 
 class KeyCacheContract:
-    @pytest.mark.parametrize("cached", [CACHED, BARE], ids=["everything-set", "nothing-set"])
+    @pytest.mark.parametrize(
+        "cached",
+        [CACHED, BARE, UNNARROWED],
+        ids=["everything-set", "nothing-set", "owner-without-a-list"],
+    )
     async def test_what_was_filled_is_found(self, cache: KeyCache, cached: CachedKey) -> None:
         """A key comes back field by field as it was."""
         assert await cache.find(SECRET_ID) is None
@@ -209,6 +218,10 @@ async def test_garbage_is_a_miss(redis_store: RedisStore, command: tuple[str | b
         pytest.param("version", "true", id="truth-for-a-number"),
         pytest.param("secret_id", '"AB0123456789"', id="of-another-secret"),
         pytest.param("limits", "[[1]]", id="half-a-limit"),
+        pytest.param("owner", '["member"]', id="half-an-owner"),
+        pytest.param("owner", '"ab"', id="text-for-an-owner"),
+        pytest.param("owner", '["member", "read-only"]', id="text-for-an-owner's-scopes"),
+        pytest.param("owner", "[1, null]", id="number-for-a-role"),
     ],
 )
 async def test_a_body_with_a_wrong_field_is_a_miss(

@@ -1,15 +1,17 @@
 """What the source of truth owes the look-up, on either database."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType
+from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType, Owner
 from gateway.core.limits import CountedPer, Limit
 from gateway.ports import KeyReader, StoredKey
 from gateway.stores.sql_engine import write_transaction
 from gateway.stores.sql_keys import SqlKeyReader
-from gateway.stores.tables import accounts, keys, secrets
+from gateway.stores.tables import accounts, keys, secrets, users
 from tests.hostile import HOSTILE
 
 FIRST = "0123456789AB"
@@ -44,6 +46,18 @@ KEY_ROW = {
     "created_us": 1,
     "updated_us": 1,
     "revoked_us": None,
+}
+USER_ROW = {
+    "id": "user_1",
+    "email": "ada@example.com",
+    "name": "Ada",
+    "role": "member",
+    "account_id": "acc_1",
+    "scopes": None,
+    "status": "active",
+    "version": 100,
+    "created_us": 1,
+    "updated_us": 1,
 }
 SECRET_ROW = {
     "id": FIRST,
@@ -111,6 +125,72 @@ async def test_find_hides_no_status(
     assert found.key.status is status
 
 
+async def give_owner(engine: AsyncEngine, **columns: object) -> None:
+    """The key becomes that of a member, with these columns otherwise than usual."""
+    async with write_transaction(engine, "change") as connection:
+        await connection.execute(insert(users).values({**USER_ROW, **columns}))
+        await connection.execute(update(keys).values(owner_id="user_1"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "owner"),
+    [
+        pytest.param({}, Owner("member", None), id="member"),
+        pytest.param({"scopes": []}, Owner("member", ()), id="member-without-scopes"),
+        pytest.param(
+            {"scopes": ["read-only", "ä"]}, Owner("member", ("read-only", "ä")), id="narrowed"
+        ),
+        pytest.param({"role": "admin", "account_id": None}, Owner("admin", None), id="admin"),
+    ],
+)
+async def test_find_tells_the_owner(
+    reader: KeyReader, sql_engine: AsyncEngine, columns: dict[str, object], owner: Owner
+) -> None:
+    """A key is narrowed by what its owner may do at this moment."""
+    await give_owner(sql_engine, **columns)
+    found = await reader.find(FIRST)
+
+    assert found == StoredKey(replace(KEY, owner=owner, version=142), HASH)
+    assert await reader.versions([FIRST]) == {FIRST: 142}
+
+
+@pytest.mark.parametrize(
+    ("of_the_key", "seen"),
+    [
+        (KeyStatus.ACTIVE, KeyStatus.DISABLED),
+        (KeyStatus.DISABLED, KeyStatus.DISABLED),
+        (KeyStatus.REVOKED, KeyStatus.REVOKED),
+    ],
+)
+async def test_a_disabled_owner_disables_the_key(
+    reader: KeyReader, sql_engine: AsyncEngine, of_the_key: KeyStatus, seen: KeyStatus
+) -> None:
+    """Who may not sign in may not call either; a revoked key stays revoked, through either secret."""
+    await give_owner(sql_engine, status="disabled")
+    async with write_transaction(sql_engine, "change") as connection:
+        await connection.execute(update(keys).values(status=of_the_key.value))
+    first, second = await reader.find(FIRST), await reader.find(SECOND)
+
+    assert first is not None
+    assert second is not None
+    assert (first.key.status, second.key.status) == (seen, KeyStatus.REVOKED)
+
+
+@pytest.mark.parametrize("api_access", list(ApiAccess))
+async def test_a_suspended_account_has_no_api_access(
+    reader: KeyReader, sql_engine: AsyncEngine, api_access: ApiAccess
+) -> None:
+    """Whatever was approved before, a suspended account's keys are not let through."""
+    async with write_transaction(sql_engine, "change") as connection:
+        await connection.execute(
+            update(accounts).values(status="suspended", api_access=api_access.value)
+        )
+    found = await reader.find(FIRST)
+
+    assert found is not None
+    assert found.key.account.api_access is ApiAccess.DISABLED
+
+
 @pytest.mark.parametrize(
     "secret_id",
     [
@@ -137,18 +217,19 @@ async def test_hostile_texts_find_nothing(reader: KeyReader) -> None:
     assert await reader.find(FIRST) == StoredKey(KEY, HASH)
 
 
-@pytest.mark.parametrize("table", [accounts, keys], ids=["account", "key"])
-async def test_version_grows_with_key_and_account(
+@pytest.mark.parametrize("table", [accounts, keys, users], ids=["account", "key", "owner"])
+async def test_version_grows_with_key_account_and_owner(
     reader: KeyReader, sql_engine: AsyncEngine, table: Table
 ) -> None:
-    """A change of the account outdates the copies of its keys just as a change of the key does."""
+    """A change of the account or owner outdates the copies of its keys just as a change of the key does."""
+    await give_owner(sql_engine)
     async with write_transaction(sql_engine, "change") as connection:
         await connection.execute(update(table).values(version=table.c.version + 1))
     found = await reader.find(FIRST)
 
     assert found is not None
-    assert found.key.version == KEY.version + 1
-    assert await reader.versions([FIRST]) == {FIRST: KEY.version + 1}
+    assert found.key.version == KEY.version + 101
+    assert await reader.versions([FIRST]) == {FIRST: KEY.version + 101}
 
 
 async def test_versions_of_what_exists(reader: KeyReader) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.keys import Environment, KeyType
+from gateway.core.keys import Environment, KeyType, Owner
 from gateway.core.limits import CountedPer, Limit
 from gateway.core.refusal import Refusal, Refused
 from gateway.pipeline.inquiry import Admitted, Waits
@@ -53,6 +53,46 @@ async def test_scopes(
     token = world.issue(type=type_, scopes=scopes)
 
     assert reason_of(await world.ask(token, method=method)) is reason
+
+
+@pytest.mark.parametrize(
+    ("plan", "owner", "left"),
+    [
+        pytest.param("starter", Owner("admin", None), "read-write read-only", id="admin"),
+        pytest.param("starter", Owner("member", None), "read-only", id="what-the-plan-offers"),
+        pytest.param("starter", Owner("member", ("dns-only",)), "", id="what-the-user-has"),
+        pytest.param("starter", Owner("viewer", None), "", id="viewer"),
+        pytest.param("free", Owner("member", None), "", id="plan-that-offers-nothing"),
+        pytest.param("vps", Owner("member", None), "read-write read-only", id="plan-offers-all"),
+        pytest.param("gone", Owner("member", None), "read-only", id="plan-left-the-configuration"),
+    ],
+)
+async def test_a_key_does_no_more_than_its_owner(
+    world: World, plan: str, owner: Owner, left: str
+) -> None:
+    """Owner and plan narrow the key, and the upstream is told of the scopes that are left, not of the key's."""
+    account = replace(ACCOUNT, plan=plan)
+    token = world.issue(owner=owner, account=account, scopes=("read-write", "read-only"))
+    read, write = await world.ask(token), await world.ask(token, method="POST")
+
+    assert reason_of(read) is (None if left else Refusal.INSUFFICIENT_SCOPE)
+    assert isinstance(write, Admitted) is ("read-write" in left)
+    if isinstance(read, Admitted):
+        assert f"X-Keywright-Scopes: {left}" in read.known.identity.text.decode().splitlines()
+        assert read.known.scopes == tuple(left.split())
+
+
+async def test_narrowing_the_owner_narrows_the_key_at_once(world: World) -> None:
+    """A change of the owner reaches a key that this worker has in memory, and so does undoing it."""
+    token = world.issue(owner=Owner("admin", None))
+    before = await world.ask(token, method="POST")
+    world.change(owner=Owner("member", None))
+    narrowed = await world.ask(token, method="POST")
+    world.change(owner=Owner("admin", None))
+
+    assert isinstance(before, Admitted)
+    assert reason_of(narrowed) is Refusal.INSUFFICIENT_SCOPE
+    assert isinstance(await world.ask(token, method="POST"), Admitted)
 
 
 async def test_insufficient_scope_names_what_would_do(world: World) -> None:

@@ -23,7 +23,16 @@ from typing import TypeAlias, TypedDict, Unpack
 from gateway.core.changes import Change
 from gateway.core.credential import Credential, Pepper, Peppers
 from gateway.core.errors import StoreError
-from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyDigest, KeyStatus, KeyType
+from gateway.core.keys import (
+    Account,
+    ApiAccess,
+    Environment,
+    Key,
+    KeyDigest,
+    KeyStatus,
+    KeyType,
+    Owner,
+)
 from gateway.core.limits import Limit
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route, RouteTable, parse_pattern
@@ -86,6 +95,7 @@ class KeyFields(TypedDict, total=False):
     addresses: tuple[str, ...]
     origins: tuple[str, ...]
     limits: tuple[Limit, ...]
+    owner: Owner
 
 
 class RequestFields(TypedDict, total=False):
@@ -161,6 +171,7 @@ class World:
             default_plan="starter",
             publishable_scopes=("read-only",),
             environment=environment,
+            member_scopes={"starter": ("read-only", "dns-only"), "free": ()},
         )
         self.known = KnownKeys(self.clock, size_max=known_max, unknown_max=unknown_max)
         self.feed.on_change(self.known.forget)
