@@ -9,6 +9,8 @@ __all__ = [
     "KeyPatch",
     "KeyQuery",
     "KeyRotated",
+    "KeySort",
+    "KeyState",
     "LastUseDocument",
     "LimitDocument",
     "NewKeyRequest",
@@ -27,6 +29,7 @@ from gateway.core.keys import Environment, KeyStatus, KeyType
 from gateway.core.limits import QUOTA_MAX, WINDOW_SECONDS_MAX, CountedPer
 
 KeyState = Literal["active", "disabled", "revoked", "expired", "not_yet_valid"]
+KeySort = Literal["created", "-created", "name", "-name", "expires", "last_used"]
 
 
 class Empty(Request):
@@ -151,7 +154,7 @@ class KeyQuery(PageQuery):
     older_than: Duration | None = None
     expiring_in: Duration | None = None
     deleted: bool = False
-    sort: Literal["created", "-created", "name", "-name", "expires", "last_used"] = "-created"
+    sort: KeySort = "-created"
 
 
 class NewKeyRequest(Request):

@@ -8,6 +8,7 @@ __all__ = [
     "AccountPage",
     "AccountPatch",
     "AccountQuery",
+    "AccountStatus",
     "MeDocument",
     "NewAccountRequest",
     "NewTokenRequest",
@@ -23,6 +24,7 @@ __all__ = [
     "UserPage",
     "UserPatch",
     "UserQuery",
+    "UserStatus",
 ]
 
 from typing import Literal
