@@ -1,76 +1,12 @@
-"""From the operator's settings to the plain values that each room takes."""
+"""From the operator's settings to the plain values that the proxy listener and the upstreams take."""
 
-__all__ = [
-    "batch_pace",
-    "client_bounds",
-    "lane_terms",
-    "policy_terms",
-    "upstreams",
-]
+__all__ = ["client_bounds", "lane_terms", "upstreams"]
 
 from gateway.core.addresses import Networks
-from gateway.core.keys import Environment
-from gateway.core.limits import Limit
-from gateway.core.routes import Route, RouteTable, parse_pattern
-from gateway.core.scopes import ScopeRule, ScopeTable
 from gateway.http.bounds import ClientBounds
 from gateway.http.terms import METHODS, LaneTerms
-from gateway.pipeline.terms import Terms
-from gateway.settings.sections import (
-    ListenSettings,
-    PlanSettings,
-    RouteSettings,
-    ScopeRuleSettings,
-    Settings,
-)
+from gateway.settings.sections import ListenSettings, Settings
 from gateway.upstream.client import Upstream, UpstreamBounds
-from gateway.usage.batch import Pace
-
-_ALL_METHODS = "*"
-
-
-def policy_terms(settings: Settings) -> Terms:
-    """What admission decides by."""
-    environment = settings.listen.environment
-    return Terms(
-        routes=RouteTable([_route(route) for route in settings.routes]),
-        scopes=ScopeTable(
-            {name: [_rule(rule) for rule in rules] for name, rules in settings.scopes.items()}
-        ),
-        plans={name: _limits(plan) for name, plan in settings.plans.items()},
-        default_plan=settings.accounts.default_plan,
-        publishable_scopes=settings.publishable_scopes,
-        environment=None if environment == "any" else Environment(environment),
-        vendor=settings.keys.vendor_prefix,
-        member_scopes={name: plan.member_scopes for name, plan in settings.plans.items()},
-    )
-
-
-def _route(route: RouteSettings) -> Route:
-    return Route(
-        name=route.name,
-        patterns=tuple(parse_pattern(text) for text in route.match.path),
-        upstream=route.upstream,
-        methods=_methods(route.match.methods) or frozenset(),
-        plans=frozenset(route.plans),
-        cost=route.cost,
-    )
-
-
-def _methods(methods: tuple[str, ...] | None) -> frozenset[str] | None:
-    """None for all of them."""
-    return None if not methods or _ALL_METHODS in methods else frozenset(methods)
-
-
-def _rule(rule: ScopeRuleSettings) -> ScopeRule:
-    routes = None if rule.routes is None else frozenset(rule.routes)
-    return ScopeRule(methods=_methods(rule.methods), routes=routes)
-
-
-def _limits(plan: PlanSettings) -> tuple[Limit, ...]:
-    return tuple(
-        Limit(limit.name, limit.quota, limit.window_seconds, limit.per) for limit in plan.limits
-    )
 
 
 def client_bounds(listen: ListenSettings) -> ClientBounds:
@@ -117,12 +53,3 @@ def upstreams(settings: Settings) -> dict[str, Upstream]:
         )
         for name, upstream in settings.upstreams.items()
     }
-
-
-def batch_pace(settings: Settings) -> Pace:
-    """How usage is written."""
-    return Pace(
-        queue_max=settings.usage.queue_max,
-        batch_max=settings.usage.flush_size,
-        interval_seconds=settings.usage.flush_interval_seconds,
-    )

@@ -1,0 +1,249 @@
+"""Everything that may answer "may this request pass?": both stores, admission, and what runs beside them.
+
+The worker stands behind its proxy listener with this, and the control plane behind its endpoints that ask
+(verify, forward-auth, explain). So nothing here knows of HTTP or of upstreams.
+"""
+
+__all__ = ["Door", "admitting"]
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.app.condition import Condition
+from gateway.app.policy import batch_pace, policy_terms
+from gateway.clock import SystemClock
+from gateway.core.credential import Peppers
+from gateway.core.errors import Misuse, StoreError
+from gateway.metrics import Metrics
+from gateway.pipeline.admission import Admission
+from gateway.pipeline.counting import CountingLimiter
+from gateway.pipeline.freshness import Freshness
+from gateway.pipeline.health import SqlHealth
+from gateway.pipeline.known import KnownKeys
+from gateway.pipeline.lookup import Lookup
+from gateway.pipeline.terms import Terms
+from gateway.pipeline.throttle import FailureThrottle
+from gateway.pipeline.verifier import Verifier
+from gateway.ports import Clock
+from gateway.settings import Settings, revealed
+from gateway.stores import peppers, secret_hash
+from gateway.stores.feed import RedisFeed
+from gateway.stores.guarded import GuardedLimiter
+from gateway.stores.key_cache import RedisKeyCache
+from gateway.stores.limiter import RedisLimiter
+from gateway.stores.places import database_url, redis_url
+from gateway.stores.redis_client import RedisStore
+from gateway.stores.schema import check_schema
+from gateway.stores.sql_engine import open_engine
+from gateway.stores.sql_keys import SqlKeyReader
+from gateway.stores.sql_usage import SqlUsageStore
+from gateway.stores.workers import WorkerRegistry
+from gateway.tasks import Crew
+from gateway.usage.batch import BatchWriter
+
+# Redis answered a moment ago; if it has gone since, the process serves without it.
+_JOIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A process that admits: its one admission, what it reports to, and the open stores that it stands on."""
+
+    name: str
+    clock: Clock
+    metrics: Metrics
+    condition: Condition
+    terms: Terms
+    admission: Admission
+    usage: BatchWriter
+    peppers: Peppers
+    engine: AsyncEngine
+    redis: RedisStore
+    _feed: RedisFeed
+    _registry: WorkerRegistry
+
+    async def joined(self) -> None:
+        """Return once this process hears of changes and is waited for, or when Redis has gone meanwhile.
+
+        To be awaited before anyone is served: a receipt must not leave out one that already answers.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_JOIN_SECONDS):
+                _ = await self._feed.joined.wait()
+                _ = await self._registry.joined.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What every part is built on."""
+
+    settings: Settings
+    name: str
+    clock: Clock
+    metrics: Metrics
+    condition: Condition
+    peppers: Peppers
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Both stores, open, and what runs on them."""
+
+    engine: AsyncEngine
+    redis: RedisStore
+    reader: SqlKeyReader
+    registry: WorkerRegistry
+    feed: RedisFeed
+    limiter: GuardedLimiter
+
+
+@contextlib.asynccontextmanager
+async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Door]:
+    """A door that is open for as long as the block lasts; a Redis or Valkey must already run.
+
+    Raises Misuse and StoreError with words for the operator when something it needs is not there.
+    """
+    basis = _basis(settings, f"{'w' if is_worker else 'c'}_{secrets.token_hex(6)}")
+    async with contextlib.AsyncExitStack() as stack:
+        stores = await _open_stores(stack, basis)
+        usage = BatchWriter(
+            SqlUsageStore(stores.engine),
+            basis.name,
+            on_lost=basis.metrics.usage_lost,
+            on_health=basis.condition.usage_in_sql,
+            pace=batch_pace(settings),
+        )
+        # Closed last but for the stores: whatever was recorded until then is still written.
+        stack.push_async_callback(usage.drain)
+        crew = await stack.enter_async_context(Crew())
+        admission, freshness = _admission(stack, basis, stores)
+        for part, work in (
+            ("feed", stores.feed.run()),
+            ("registry", stores.registry.run()),
+            ("limiter", stores.limiter.run()),
+            ("freshness", freshness.run()),
+            ("usage", usage.run()),
+            ("metrics", basis.metrics.run()),
+        ):
+            _ = crew.start(part, work)
+        yield Door(
+            name=basis.name,
+            clock=basis.clock,
+            metrics=basis.metrics,
+            condition=basis.condition,
+            terms=basis.terms,
+            admission=admission,
+            usage=usage,
+            peppers=basis.peppers,
+            engine=stores.engine,
+            redis=stores.redis,
+            _feed=stores.feed,
+            _registry=stores.registry,
+        )
+
+
+def _basis(settings: Settings, name: str) -> _Basis:
+    clock = SystemClock()
+    metrics = Metrics(clock, busiest_keys=settings.metrics.busiest_keys)
+    return _Basis(
+        settings=settings,
+        name=name,
+        clock=clock,
+        metrics=metrics,
+        condition=Condition(metrics.degraded),
+        peppers=peppers.load(settings.data_dir, revealed(settings.keys.pepper)),
+        terms=policy_terms(settings),
+    )
+
+
+async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stores:
+    settings = basis.settings
+    engine = open_engine(database_url(revealed(settings.store.url), settings.data_dir))
+    stack.push_async_callback(engine.dispose)
+    try:
+        await check_schema(engine)
+    except StoreError as error:
+        raise Misuse(
+            f"The database cannot be reached ({error.cause}). Start it, or correct store.url."
+        ) from error
+    redis = await stack.enter_async_context(
+        RedisStore.open(
+            redis_url(revealed(settings.redis.url), settings.data_dir),
+            deadline_seconds=settings.redis.deadline_seconds,
+            on_health=basis.condition.redis_is_healthy,
+        )
+    )
+    try:
+        await redis.check()
+    except StoreError as error:
+        raise Misuse(
+            f"Redis cannot be reached ({error.cause}). Start it, or correct redis.url; "
+            "without redis.url a private Valkey is used."
+        ) from error
+    registry = WorkerRegistry(redis, basis.clock, basis.name)
+    return _Stores(
+        engine=engine,
+        redis=redis,
+        reader=SqlKeyReader(engine, settings.store.deadline_seconds),
+        registry=registry,
+        limiter=GuardedLimiter(RedisLimiter(redis), basis.clock, registry.count),
+        feed=RedisFeed(
+            redis, basis.clock, basis.name, on_enforced=basis.metrics.revocation_seconds
+        ),
+    )
+
+
+def _admission(
+    stack: contextlib.AsyncExitStack, basis: _Basis, stores: _Stores
+) -> tuple[Admission, Freshness]:
+    clock, keys = basis.clock, basis.settings.keys
+    sql_health = SqlHealth(basis.condition.keys_in_sql)
+    known = KnownKeys(
+        clock,
+        size_max=keys.cache_size,
+        unknown_max=keys.unknown_cache_size,
+        unknown_seconds=keys.unknown_cache_lifetime_seconds,
+    )
+    stores.feed.on_change(known.forget)
+    verifier = Verifier(
+        secret_hash.verify, threads=keys.verify_threads, waiting_max=keys.verify_queue_max
+    )
+    stack.callback(verifier.close)
+    freshness = Freshness(
+        known=known,
+        feed=stores.feed,
+        reader=stores.reader,
+        clock=clock,
+        sql_health=sql_health,
+        staleness_budget_seconds=keys.staleness_budget_seconds,
+    )
+    admission = Admission(
+        terms=basis.terms,
+        known=known,
+        lookup=Lookup(
+            known=known,
+            terms=basis.terms,
+            reader=stores.reader,
+            cache=RedisKeyCache(stores.redis, basis.peppers),
+            verifier=verifier,
+            peppers=basis.peppers,
+            clock=clock,
+            sql_health=sql_health,
+            flights_max=keys.verify_queue_max,
+            # While the threads verify, as many keys again can be read.
+            searches_max=2 * keys.verify_threads,
+        ),
+        freshness=freshness,
+        throttle=FailureThrottle(clock, failures_per_minute=keys.failed_per_minute),
+        limiter=CountingLimiter(stores.limiter, basis.metrics.limit_decided),
+        peppers=basis.peppers,
+        clock=clock,
+        is_encoded_slash_allowed=basis.settings.listen.allow_encoded_slash,
+    )
+    return admission, freshness

@@ -1,0 +1,71 @@
+"""From the settings to what admission decides by. Nothing here knows of HTTP, so that both planes can use it."""
+
+__all__ = ["batch_pace", "policy_terms"]
+
+from gateway.core.keys import Environment
+from gateway.core.limits import Limit
+from gateway.core.routes import Route, RouteTable, parse_pattern
+from gateway.core.scopes import ScopeRule, ScopeTable
+from gateway.pipeline.terms import Terms
+from gateway.settings.sections import (
+    PlanSettings,
+    RouteSettings,
+    ScopeRuleSettings,
+    Settings,
+)
+from gateway.usage.batch import Pace
+
+_ALL_METHODS = "*"
+
+
+def policy_terms(settings: Settings) -> Terms:
+    """What admission decides by."""
+    environment = settings.listen.environment
+    return Terms(
+        routes=RouteTable([_route(route) for route in settings.routes]),
+        scopes=ScopeTable(
+            {name: [_rule(rule) for rule in rules] for name, rules in settings.scopes.items()}
+        ),
+        plans={name: _limits(plan) for name, plan in settings.plans.items()},
+        default_plan=settings.accounts.default_plan,
+        publishable_scopes=settings.publishable_scopes,
+        environment=None if environment == "any" else Environment(environment),
+        vendor=settings.keys.vendor_prefix,
+        member_scopes={name: plan.member_scopes for name, plan in settings.plans.items()},
+    )
+
+
+def _route(route: RouteSettings) -> Route:
+    return Route(
+        name=route.name,
+        patterns=tuple(parse_pattern(text) for text in route.match.path),
+        upstream=route.upstream,
+        methods=_methods(route.match.methods) or frozenset(),
+        plans=frozenset(route.plans),
+        cost=route.cost,
+    )
+
+
+def _methods(methods: tuple[str, ...] | None) -> frozenset[str] | None:
+    """None for all of them."""
+    return None if not methods or _ALL_METHODS in methods else frozenset(methods)
+
+
+def _rule(rule: ScopeRuleSettings) -> ScopeRule:
+    routes = None if rule.routes is None else frozenset(rule.routes)
+    return ScopeRule(methods=_methods(rule.methods), routes=routes)
+
+
+def _limits(plan: PlanSettings) -> tuple[Limit, ...]:
+    return tuple(
+        Limit(limit.name, limit.quota, limit.window_seconds, limit.per) for limit in plan.limits
+    )
+
+
+def batch_pace(settings: Settings) -> Pace:
+    """How usage is written."""
+    return Pace(
+        queue_max=settings.usage.queue_max,
+        batch_max=settings.usage.flush_size,
+        interval_seconds=settings.usage.flush_interval_seconds,
+    )
