@@ -51,12 +51,15 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 import yaml
 
-from admin.cli.wiring import Services, call
+from admin.cli.wiring import call
+from admin.core.caller import operator
+from admin.services.catalogue import Services
 from admin.services.keys import NewKey
 from tests.battery import rawbattery
 
 # Generous: the machine may be busy with other tests.
 PATIENCE_SECONDS = 60.0
+OPERATOR = operator("tests")
 SERVE = (sys.executable, "-P", "-m", "gateway")
 CLI = (sys.executable, "-P", "-m", "admin.cli")
 RAW_ORIGIN = Path(rawbattery.__file__).with_name("raworigin.py")
@@ -324,7 +327,9 @@ class Operator:
     def account(self) -> str:
         """The id of the site's account."""
         if self._account is None:
-            self._account = self.act(lambda services: services.accounts.create("Example")).id
+            self._account = self.act(
+                lambda services: services.accounts.create(OPERATOR, "Example")
+            ).id
         return self._account
 
     def key(self, *scopes: str, **more: Any) -> MadeKey:  # noqa: ANN401 -- NewKey's fields

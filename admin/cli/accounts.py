@@ -1,6 +1,6 @@
 """`keywright accounts`: who holds keys."""
 
-__all__ = ["accounts"]
+__all__ = ["accounts", "every_account"]
 
 from typing import Annotated
 
@@ -9,8 +9,10 @@ import typer
 from admin.cli.options import ConfigFile, Json
 from admin.cli.output import Output, plain, table
 from admin.cli.times import timestamp, told
-from admin.cli.wiring import call
-from admin.services.accounts import AccountView
+from admin.cli.wiring import call, local_operator
+from admin.core.page import PAGE_MAX, PageRequest
+from admin.services.accounts import AccountFilter, AccountView
+from admin.services.catalogue import Services
 from gateway.clock import SystemClock
 
 accounts = typer.Typer(help="Accounts: who holds keys, and on which plan.", no_args_is_help=True)
@@ -28,7 +30,11 @@ def create(
     is_json: Json = False,
 ) -> None:
     """Create an account."""
-    made = call(config, lambda services: services.accounts.create(name, plan), sets_up=True)
+    made = call(
+        config,
+        lambda services: services.accounts.create(local_operator(), name, plan),
+        sets_up=True,
+    )
     Output.to_stdout(is_json=is_json).show(
         _document(made),
         plain(f"Created account {made.id} ({made.name}) on plan {made.plan}."),
@@ -39,7 +45,7 @@ def create(
 @accounts.command(name="list")
 def list_all(*, config: ConfigFile = None, is_json: Json = False) -> None:
     """List all accounts."""
-    found = call(config, lambda services: services.accounts.list())
+    found = call(config, every_account)
     now = SystemClock().now()
     rows = [
         (each.id, each.name, each.plan, each.api_access.value, told(each.created_at, now))
@@ -50,6 +56,19 @@ def list_all(*, config: ConfigFile = None, is_json: Json = False) -> None:
     Output.to_stdout(is_json=is_json).show(
         {"accounts": [_document(each) for each in found]}, said if found else nothing
     )
+
+
+async def every_account(services: Services) -> tuple[AccountView, ...]:
+    """All of them, oldest first."""
+    found: list[AccountView] = []
+    cursor = None
+    while True:
+        page = await services.accounts.list(
+            local_operator(), AccountFilter(), PageRequest(PAGE_MAX, cursor)
+        )
+        found += page.items
+        if (cursor := page.next_cursor) is None:
+            return tuple(found)
 
 
 def _document(account: AccountView) -> dict[str, object]:

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from admin.cli.options import Json
 from admin.cli.output import Output
-from admin.cli.wiring import data_url, opened, settings_of
+from admin.cli.wiring import local_operator, settings_of
 from admin.demo.config import DEMO_KEYS, DemoKey, Example
 from admin.demo.demo import Demo, Place, Ready, run
+from admin.plane.wiring import data_url, opened
 from admin.services.keys import NewKey
 from admin.services.schema import ensure_schema
 from gateway.core.keys import Environment
@@ -56,7 +57,7 @@ async def _prepare(config: Path) -> Sequence[DemoKey]:
     settings = settings_of(config)
     await ensure_schema(data_url(settings))
     async with opened(settings) as services:
-        account = await services.accounts.create("Demo")
+        account = await services.accounts.create(local_operator(), "Demo")
         keys = []
         for name in DEMO_KEYS:
             new = NewKey(account.id, name, scopes=[name], environment=Environment.TEST)

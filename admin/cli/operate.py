@@ -10,7 +10,8 @@ import typer
 
 from admin.cli.options import ConfigFile, Json
 from admin.cli.output import Output, plain
-from admin.cli.wiring import data_url, environment, settings_file, settings_of
+from admin.cli.wiring import environment, settings_file, settings_of
+from admin.plane.wiring import data_url
 from admin.services.schema import ensure_schema
 from admin.services.schema import migrate as migrate_database
 from gateway.settings import Problem, Reading, Settings, SettingsError, load, read

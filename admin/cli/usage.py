@@ -9,7 +9,7 @@ import typer
 from admin.cli.options import ConfigFile, Json
 from admin.cli.output import Output, plain, table
 from admin.cli.times import timestamp, told
-from admin.cli.wiring import call
+from admin.cli.wiring import call, local_operator
 from gateway.clock import SystemClock
 from gateway.core.record import UsageRecord
 
@@ -27,7 +27,7 @@ def usage(
     is_json: Json = False,
 ) -> None:
     """Show a key's latest requests, newest first."""
-    found = call(config, lambda services: services.usage.latest(key, last))
+    found = call(config, lambda services: services.usage.latest(local_operator(), key, last))
     now = SystemClock().now()
     Output.to_stdout(is_json=is_json).show(
         {"id": key, "requests": [_document(record) for record in found]},

@@ -1,56 +1,25 @@
-"""From a configuration file to the services that the commands call."""
+"""From a command line to the services: which configuration file, and who is asking."""
 
-__all__ = [
-    "Services",
-    "call",
-    "data_url",
-    "environment",
-    "opened",
-    "settings_file",
-    "settings_of",
-]
+__all__ = ["call", "environment", "local_operator", "settings_file", "settings_of"]
 
 import asyncio
-import contextlib
 import os
+import pwd
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from admin.services.accounts import AccountService
-from admin.services.keys import KeyRules, KeyService
+from admin.core.caller import Caller, operator
+from admin.plane.wiring import data_url, opened
+from admin.services.catalogue import Services
 from admin.services.schema import ensure_schema
-from admin.services.usage import UsageService
-from admin.stores.accounts import AccountStore
-from admin.stores.keys import KeyStore
-from gateway.clock import SystemClock
 from gateway.core.errors import Misuse
-from gateway.settings import Settings, load, revealed
-from gateway.stores.announcer import RedisAnnouncer
-from gateway.stores.places import database_url, redis_url
-from gateway.stores.redis_client import RedisStore
-from gateway.stores.schema import check_schema
-from gateway.stores.sql_engine import open_engine
-from gateway.stores.sql_usage import SqlKeyUsage
+from gateway.settings import Settings, load
 
 DEFAULT_FILE = Path("config/keywright.yaml")
 
-# A person waits longer for an answer than a request may.
-_REDIS_SECONDS = 1.0
-
-
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What an operator can do, on the stores that the settings name."""
-
-    accounts: AccountService
-    keys: KeyService
-    usage: UsageService
 
 
 def settings_file(given: Path | None) -> Path | None:
@@ -72,9 +41,13 @@ def settings_of(given: Path | None) -> Settings:
     return load(settings_file(given), environment())
 
 
-def data_url(settings: Settings) -> str:
-    """The database: the configured one, else the SQLite file in the data folder."""
-    return database_url(revealed(settings.store.url), settings.data_dir)
+def local_operator() -> Caller:
+    """Whoever runs the command, by the name of their login: "operator" if the system has none for them."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = "operator"  # in a container, most users have a number and no name
+    return operator(name)
 
 
 def call(
@@ -94,31 +67,3 @@ def call(
             return await act(services)
 
     return asyncio.run(run())
-
-
-@contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Services]:
-    """The services, on open stores. Raises Misuse for a database that has another schema, or none."""
-    clock = SystemClock()
-    shared = redis_url(revealed(settings.redis.url), settings.data_dir)
-    async with contextlib.AsyncExitStack() as stack:
-        engine = open_engine(data_url(settings))
-        stack.push_async_callback(engine.dispose)
-        await check_schema(engine)
-        redis = await stack.enter_async_context(
-            RedisStore.open(shared, deadline_seconds=_REDIS_SECONDS)
-        )
-        keys = KeyService(
-            KeyStore(engine),
-            RedisAnnouncer(redis, clock),
-            clock,
-            KeyRules(settings.scopes, settings.keys.vendor_prefix),
-        )
-        accounts = AccountService(
-            AccountStore(engine),
-            clock,
-            plans=settings.plans,
-            default_plan=settings.accounts.default_plan,
-            default_api_access=settings.accounts.default_api_access,
-        )
-        yield Services(accounts, keys, UsageService(keys, SqlKeyUsage(engine)))

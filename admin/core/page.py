@@ -1,18 +1,34 @@
 """Pages of a list: where the last one ended is told to the caller, who hands it back (keyset pagination)."""
 
-__all__ = ["PAGE_MAX", "Page", "decoded", "encoded"]
+__all__ = ["PAGE_MAX", "Page", "PageRequest", "decoded", "decoded_number", "encoded"]
 
 import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeGuard, TypeVar
 
 from gateway.core.errors import Misuse
 
 PAGE_MAX = 200
 
+_INTEGER_MAX = 2**63
+_NOT_OURS = "The cursor is not one of this list. Begin again without it."
+
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """At most `limit` items, after those of the page that ended with `cursor`."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How many: at least 1, at most 200."""
+        return min(max(self.limit, 1), PAGE_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +53,36 @@ def decoded(cursor: str, order: str) -> tuple[str | int, str]:
         made_for, value, last_id = json.loads(text)
     except (ValueError, binascii.Error, RecursionError):
         made_for, value, last_id = None, None, None
-    is_whole = (
-        isinstance(value, str | int) and not isinstance(value, bool) and isinstance(last_id, str)
-    )
-    if made_for != order or not is_whole:
-        raise Misuse("The cursor is not one of this list. Begin again without it.")
+    if (
+        made_for != order
+        or not _can_stand(value)
+        or (isinstance(last_id, str) and _is_text(last_id))
+    ):
+        raise Misuse(_NOT_OURS)
     return value, last_id
+
+
+def decoded_number(cursor: str, order: str) -> tuple[int, str]:
+    """As `decoded`, for an order by whole numbers."""
+    value, last_id = decoded(cursor, order)
+    if isinstance(value, str):
+        raise Misuse(_NOT_OURS)
+    return value, last_id
+
+
+def _can_stand(value: object) -> TypeGuard[str | int]:
+    """Whether a database can be asked for what comes after `value`."""
+    match value:
+        case bool():
+            return False
+        case int():
+            return 0 <= value < _INTEGER_MAX
+        case str():
+            return _is_text(value)
+        case _:
+            return False
+
+
+def _is_text(text: str) -> bool:
+    # Neither half a surrogate pair nor U+0000 can be sent to PostgreSQL.
+    return text.isprintable() or text == ""

@@ -4,6 +4,7 @@ __all__ = ["UsageService"]
 
 from collections.abc import Sequence
 
+from admin.core.caller import Caller, Permission
 from admin.services.keys import KeyService
 from gateway.core.record import UsageRecord
 from gateway.ports import KeyUsageReader
@@ -19,7 +20,8 @@ class UsageService:
         self._keys = keys
         self._usage = usage
 
-    async def latest(self, key_id: str, count: int = 20) -> Sequence[UsageRecord]:
+    async def latest(self, caller: Caller, key_id: str, count: int = 20) -> Sequence[UsageRecord]:
         """The key's newest requests, newest first: at least 1, at most 1000."""
+        caller.require(Permission.USAGE_READ)
         key = await self._keys.show(key_id)
         return await self._usage.latest(key.id, min(max(count, 1), _COUNT_MAX))

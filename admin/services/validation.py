@@ -2,6 +2,7 @@
 
 __all__ = [
     "checked_addresses",
+    "checked_email",
     "checked_id",
     "checked_limits",
     "checked_metadata",
@@ -9,8 +10,10 @@ __all__ = [
     "checked_one_of",
     "checked_origins",
     "checked_scopes",
+    "checked_search",
     "checked_seconds_ahead",
     "checked_time",
+    "checked_words",
     "new_id",
     "new_text",
 ]
@@ -28,6 +31,11 @@ from gateway.core.limits import Limit
 from gateway.core.token import ALPHABET
 
 _NAME_LENGTH_MAX = 100
+_SEARCH_LENGTH_MAX = 200
+_WORDS_LENGTH_MAX = 1000
+_EMAIL_LENGTH_MAX = 254
+_LOCAL_PART_LENGTH_MAX = 64
+_NOT_IN_EMAIL = frozenset('@<>()[]\\,;:"')
 _ENTRIES_MAX = 100
 _METADATA_LENGTH_MAX = 1000
 # A hundred years; what is meant to last longer is meant to last for ever.
@@ -65,6 +73,46 @@ def checked_name(what: str, text: str) -> str:
     if 0 < len(text) <= _NAME_LENGTH_MAX and text.isprintable() and not text.isspace():
         return text
     raise Misuse(f"The {what} needs a name of 1 to {_NAME_LENGTH_MAX} printable characters.")
+
+
+def checked_search(text: str | None) -> str | None:
+    """A text that a database can be asked for. Raises Misuse."""
+    if text is None or (len(text) <= _SEARCH_LENGTH_MAX and (text.isprintable() or not text)):
+        return text
+    raise Misuse(f"What is searched for must be at most {_SEARCH_LENGTH_MAX} printable characters.")
+
+
+def checked_words(what: str, text: str) -> str:
+    """A few sentences, perhaps in several lines. Raises Misuse."""
+    if len(text) <= _WORDS_LENGTH_MAX and all(
+        line.isprintable() or not line for line in text.split("\n")
+    ):
+        return text
+    raise Misuse(f"The {what} must be at most {_WORDS_LENGTH_MAX} printable characters.")
+
+
+def checked_email(text: str) -> str:
+    """An e-mail address that looks like one, its domain in lower case. Raises Misuse.
+
+    Only a message that arrives proves more, and odd addresses do exist (RFC 5321 §4.1.2, RFC 6531).
+    """
+    local, _, domain = text.strip().rpartition("@")
+    labels = domain.lower().split(".")
+    is_plausible = (
+        len(text) <= _EMAIL_LENGTH_MAX
+        and 0 < len(local) <= _LOCAL_PART_LENGTH_MAX
+        and text.isprintable()
+        and not any(char.isspace() or char in _NOT_IN_EMAIL for char in local + domain)
+        and not (local.startswith(".") or local.endswith(".") or ".." in local)
+        and len(labels) > 1
+        and all(
+            label and label.replace("-", "x").isalnum() and label.strip("-") == label
+            for label in labels
+        )
+    )
+    if not is_plausible:
+        raise Misuse(f"{_quoted(text)} is not an e-mail address. Write it as 'ada@example.com'.")
+    return f"{local}@{domain.lower()}"
 
 
 def checked_one_of(what: str, text: str, choices: Collection[Word]) -> Word:

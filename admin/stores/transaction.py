@@ -3,7 +3,7 @@
 All of it is committed, or none.
 """
 
-__all__ = ["Repeated", "Target", "Transaction", "transaction"]
+__all__ = ["KEPT_SECONDS", "Repeated", "Target", "Transaction", "transaction"]
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +19,9 @@ from admin.core.audit import AuditEntry, link
 from admin.core.caller import Caller
 from gateway.stores.sql_engine import WRITE_SECONDS, write_transaction
 from gateway.stores.tables import audit_entries, audit_head, events, idempotency, to_us
+
+# How long a lost answer can be fetched again.
+KEPT_SECONDS = 600.0
 
 _HEAD = 1
 
@@ -94,11 +97,18 @@ class Transaction:
     async def claim(self, target_id: str, sealed: bytes | None = None) -> None:
         """Keep what a repetition of this request is to be told; nothing for a request without Idempotency-Key.
 
-        To be called before anything is written. Raises Repeated when the key was used before.
+        To be called before anything is written. Raises Repeated when the key was used within ten minutes.
         """
         wanted = self.caller.idempotency
         if wanted is None:
             return
+        await self.connection.execute(
+            delete(idempotency).where(
+                idempotency.c.caller == self.caller.id,
+                idempotency.c.key == wanted.key,
+                idempotency.c.created_us < to_us(self.now - KEPT_SECONDS),
+            )
+        )
         is_postgresql = self.connection.dialect.name == "postgresql"
         adding = (postgresql if is_postgresql else sqlite).insert(idempotency)
         done = await self.connection.execute(

@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.faults import NotFound
-from admin.services.accounts import AccountService, AccountView
+from admin.core.page import PAGE_MAX, PageRequest
+from admin.services.accounts import AccountFilter, AccountService, AccountView
 from admin.services.keys import KeyRules, KeyService, NewKey
 from admin.services.usage import UsageService
-from admin.stores.accounts import AccountStore
 from admin.stores.keys import KeyStore
 from gateway.core.changes import Change, Receipt
 from gateway.core.errors import Misuse, StoreError
-from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
+from gateway.core.keys import Environment, KeyStatus, KeyType
 from gateway.core.limits import CountedPer, Limit
 from gateway.core.token import parse
 from gateway.stores.secret_hash import verify
@@ -25,6 +25,7 @@ from gateway.stores.sql_engine import open_engine, read_rows
 from gateway.stores.sql_keys import SqlKeyReader
 from gateway.stores.sql_usage import SqlKeyUsage, SqlUsageStore
 from gateway.stores.tables import secrets
+from tests.admin.world import OPERATOR, accounts_of
 from tests.contracts.test_usage_store import RECORD
 from tests.doubles import ManualClock
 from tests.fixtures_sql import free_port
@@ -79,44 +80,17 @@ def service(sql_engine: AsyncEngine, listeners: Listeners, clock: ManualClock) -
 
 
 @pytest.fixture
-def account_service(sql_engine: AsyncEngine, clock: ManualClock) -> AccountService:
+def account_service(
+    sql_engine: AsyncEngine, listeners: Listeners, clock: ManualClock
+) -> AccountService:
     """The account service on the same database."""
-    return AccountService(
-        AccountStore(sql_engine),
-        clock,
-        plans=("starter", "vps"),
-        default_plan="starter",
-        default_api_access=ApiAccess.APPROVED,
-    )
+    return accounts_of(sql_engine, listeners, clock)
 
 
 @pytest.fixture
 async def account(account_service: AccountService) -> AccountView:
     """An account to give keys to."""
-    return await account_service.create("Ada")
-
-
-async def test_accounts_are_listed_as_created(
-    account_service: AccountService, clock: ManualClock
-) -> None:
-    """An account has the plan it was given, else the default one, and is listed in the order of its making."""
-    first = await account_service.create("Ada", plan="vps")
-    clock.advance(1)
-    second = await account_service.create("Grace")
-
-    assert await account_service.list() == (first, second)
-    assert (first.plan, second.plan) == ("vps", "starter")
-    assert second.api_access is ApiAccess.APPROVED
-    assert first.id.startswith("acc_")
-    assert first.id != second.id
-
-
-async def test_account_on_an_unknown_plan(account_service: AccountService) -> None:
-    """A plan that the configuration does not know is refused with those that it does."""
-    with pytest.raises(Misuse, match=r"no plan 'stater'.*starter, vps"):
-        await account_service.create("Ada", plan="stater")
-
-    assert await account_service.list() == ()
+    return await account_service.create(OPERATOR, "Ada")
 
 
 @pytest.mark.parametrize("vendor", ["", "acme"])
@@ -203,7 +177,7 @@ async def test_lists_tell_accounts_apart(
     service: KeyService, account_service: AccountService, account: AccountView, clock: ManualClock
 ) -> None:
     """A list of one account's keys has all of them, oldest first, and nobody else's."""
-    other = await account_service.create("Grace")
+    other = await account_service.create(OPERATOR, "Grace")
     made = []
     for owner in (account, other, account):
         made.append((await service.create(NewKey(owner.id, "k"))).key)
@@ -325,7 +299,7 @@ async def test_hostile_texts_are_names_or_mistakes(
         with contextlib.suppress(NotFound):
             assert await service.list(text) == ()
         try:
-            created = await account_service.create(text)
+            created = await account_service.create(OPERATOR, text)
         except Misuse:
             continue
         kept += 1
@@ -335,9 +309,10 @@ async def test_hostile_texts_are_names_or_mistakes(
         with pytest.raises(Misuse):
             await service.create(NewKey(account.id, "k", scopes=[text]))
         with pytest.raises(Misuse):
-            await account_service.create("k", plan=text)
+            await account_service.create(OPERATOR, "k", plan=text)
 
-    names = [each.name for each in await account_service.list()]
+    found = await account_service.list(OPERATOR, AccountFilter(), PageRequest(PAGE_MAX))
+    names = [each.name for each in found.items]
     assert len(names) == kept + 1
     assert kept > 100
     assert set(names) <= {*HOSTILE, "Ada"}
@@ -359,14 +334,14 @@ async def test_usage_of_a_key(
     """A key's requests are shown; a key without any is told from one that does not exist."""
     usage = UsageService(service, SqlKeyUsage(sql_engine))
     created = (await service.create(NewKey(account.id, "k"))).key
-    assert await usage.latest(created.id) == ()
+    assert await usage.latest(OPERATOR, created.id) == ()
     records = [dataclasses.replace(RECORD, key_id=created.id)] * 30
     await SqlUsageStore(sql_engine).write("w", 1, records)
 
-    assert len(await usage.latest(created.id)) == 20
-    assert len(await usage.latest(created.id, 0)) == 1
+    assert len(await usage.latest(OPERATOR, created.id)) == 20
+    assert len(await usage.latest(OPERATOR, created.id, 0)) == 1
     with pytest.raises(NotFound):
-        await usage.latest("key_0")
+        await usage.latest(OPERATOR, "key_0")
 
 
 async def test_no_database_is_no_answer(listeners: Listeners, clock: ManualClock) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from admin.cli.wiring import Services
+from admin.services.catalogue import Services
 from gateway.core import token
 from gateway.core.keys import Environment, KeyType
 from tests.end_to_end.load import using

@@ -12,6 +12,7 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Select, func, select
 
+from admin.cli.accounts import every_account
 from gateway.core.errors import KeywrightError
 from gateway.core.keys import Environment, KeyType
 from gateway.core.limits import Limit
@@ -19,7 +20,15 @@ from gateway.core.token import SECRET_ID_LENGTH, SECRET_LENGTH, compose
 from gateway.stores.places import database_url
 from gateway.stores.sql_engine import open_engine, read_rows
 from gateway.stores.tables import refused_requests, usage_records
-from tests.fixtures_gateway import PATIENCE_SECONDS, Gateway, NewSite, Reply, Site, eventually
+from tests.fixtures_gateway import (
+    OPERATOR,
+    PATIENCE_SECONDS,
+    Gateway,
+    NewSite,
+    Reply,
+    Site,
+    eventually,
+)
 from tests.fixtures_sql import run_apart
 from tests.fixtures_valkey import ValkeyServer
 from tests.hostile import HOSTILE
@@ -273,14 +282,14 @@ def test_hostile_texts_for_the_operator(new_site: NewSite) -> None:
 
     for text in HOSTILE[::4]:
         for act in (
-            lambda services, text=text: services.accounts.create(text),
+            lambda services, text=text: services.accounts.create(OPERATOR, text),
             lambda services, text=text: services.keys.show(text),
             lambda services, text=text: services.keys.revoke(text),
             lambda services, text=text: services.keys.list(text),
         ):
             assert outcome(text, act)
 
-    names = [each.name for each in site.operator.act(lambda services: services.accounts.list())]
+    names = [each.name for each in site.operator.act(every_account)]
     assert names[0] == "Example"
     assert set(names[1:]) <= {text.strip() for text in HOSTILE} | set(HOSTILE)
     assert len(names) > 10

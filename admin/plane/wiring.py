@@ -1,0 +1,77 @@
+"""From the settings to the services, on the stores that the settings name."""
+
+__all__ = ["data_url", "opened"]
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator
+
+from admin.services.accounts import AccountRules, AccountService
+from admin.services.catalogue import Services
+from admin.services.enforcing import Enforcement
+from admin.services.keys import KeyRules, KeyService
+from admin.services.repeats import Repeats
+from admin.services.sealing import Sealer
+from admin.services.usage import UsageService
+from admin.stores.accounts import AccountStore
+from admin.stores.concerned import ConcernedSecrets
+from admin.stores.idempotency import IdempotencyStore
+from admin.stores.keys import KeyStore
+from gateway.clock import SystemClock
+from gateway.settings import Settings, revealed
+from gateway.stores.announcer import RedisAnnouncer
+from gateway.stores.peppers import load as load_peppers
+from gateway.stores.places import database_url, redis_url
+from gateway.stores.redis_client import RedisStore
+from gateway.stores.schema import check_schema
+from gateway.stores.sql_engine import open_engine
+from gateway.stores.sql_usage import SqlKeyUsage
+
+# A person waits longer for an answer than a request may.
+_REDIS_SECONDS = 1.0
+
+
+def data_url(settings: Settings) -> str:
+    """The database: the configured one, else the SQLite file in the data folder."""
+    return database_url(revealed(settings.store.url), settings.data_dir)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Services]:
+    """The services, on open stores. Raises Misuse for a database that has another schema, or none."""
+    clock = SystemClock()
+    # Read when something is sealed or a token is checked: no command needs them otherwise.
+    peppers = functools.cache(
+        lambda: load_peppers(settings.data_dir, revealed(settings.keys.pepper))
+    )
+    shared = redis_url(revealed(settings.redis.url), settings.data_dir)
+    async with contextlib.AsyncExitStack() as stack:
+        engine = open_engine(data_url(settings))
+        stack.push_async_callback(engine.dispose)
+        await check_schema(engine)
+        redis = await stack.enter_async_context(
+            RedisStore.open(shared, deadline_seconds=_REDIS_SECONDS)
+        )
+        announcer = RedisAnnouncer(redis, clock)
+        keys = KeyService(
+            KeyStore(engine),
+            announcer,
+            clock,
+            KeyRules(settings.scopes, settings.keys.vendor_prefix),
+        )
+        accounts = AccountService(
+            AccountStore(engine),
+            Enforcement(announcer, ConcernedSecrets(engine)),
+            Repeats(IdempotencyStore(engine), Sealer(peppers)),
+            clock,
+            AccountRules(
+                settings.plans,
+                settings.accounts.default_plan,
+                settings.accounts.default_api_access,
+            ),
+        )
+        yield Services(
+            accounts=accounts,
+            keys=keys,
+            usage=UsageService(keys, SqlKeyUsage(engine)),
+        )

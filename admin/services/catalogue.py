@@ -1,0 +1,18 @@
+"""All that the control plane can do, in one place: the API and the commands are given this."""
+
+__all__ = ["Services"]
+
+from dataclasses import dataclass
+
+from admin.services.accounts import AccountService
+from admin.services.keys import KeyService
+from admin.services.usage import UsageService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What can be asked for, by whom it is done."""
+
+    accounts: AccountService
+    keys: KeyService
+    usage: UsageService
