@@ -85,11 +85,15 @@ class Grant(NamedTuple):
     is_degraded: bool = False
 
 
-def filled(level: BucketLevel | None, limit: Limit, now_us: int) -> BucketLevel:
-    """What the bucket holds at `now_us`; None is a bucket never seen, which is full."""
+def filled(level: BucketLevel | None, limit: Limit, now_us: int, lent: int = 0) -> BucketLevel:
+    """What the bucket holds at `now_us`; None is a bucket never seen, which is full.
+
+    `lent` tokens are out with workers, and leave so much less room.
+    """
     capacity = limit.quota * MICRO
+    room = capacity - lent * MICRO
     if level is None:
-        return BucketLevel(capacity, now_us)
+        return BucketLevel(room, now_us)
     # A clock that steps back mints nothing until it has caught up. From the deepest debt a bucket
     # is full after two windows; stopping there keeps the products small.
     elapsed = min(max(now_us - level.at_microseconds, 0), 2 * limit.window_seconds * MICRO)
@@ -98,7 +102,7 @@ def filled(level: BucketLevel | None, limit: Limit, now_us: int) -> BucketLevel:
     whole, rest = divmod(elapsed, limit.window_seconds)
     minted = whole * limit.quota + rest * limit.quota // limit.window_seconds
     held = max(level.microtokens, -capacity) + minted
-    return BucketLevel(min(held, capacity), max(now_us, level.at_microseconds))
+    return BucketLevel(min(held, room), max(now_us, level.at_microseconds))
 
 
 def take(
