@@ -1,0 +1,18 @@
+"""A client of the admin API: `Client` for programs that wait, `AsyncClient` for those that await."""
+
+__all__ = [
+    "UNSET",
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "FieldError",
+    "Patience",
+    "Unreachable",
+]
+
+from admin.client.awaited import AsyncClient
+from admin.client.faults import ApiError, ClientError, FieldError, Unreachable
+from admin.client.patience import Patience
+from admin.client.waited import Client
+from admin.wire.words import UNSET

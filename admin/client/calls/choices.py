@@ -1,0 +1,34 @@
+"""The wire's choices, which may also be written as the plain words that they are."""
+
+__all__ = ["AccessWord", "EnvironmentWord", "PermissionWord", "RoleWord", "TypeWord"]
+
+from typing import Literal
+
+from admin.wire.words import ApiAccess, Environment, KeyType, Permission, Role
+
+TypeWord = KeyType | Literal["sk", "pk"]
+EnvironmentWord = Environment | Literal["live", "test"]
+AccessWord = ApiAccess | Literal["disabled", "requested", "approved", "denied"]
+RoleWord = Role | Literal["admin", "member", "viewer"]
+PermissionWord = (
+    Permission
+    | Literal[
+        "accounts:read",
+        "accounts:write",
+        "access:request",
+        "access:decide",
+        "users:read",
+        "users:write",
+        "keys:read",
+        "keys:write",
+        "keys:import",
+        "keys:export",
+        "usage:read",
+        "plans:read",
+        "audit:read",
+        "events:read",
+        "tokens:read",
+        "tokens:write",
+        "verify",
+    ]
+)

@@ -1,0 +1,244 @@
+"""The client for programs that wait: `with Client(url, token=…) as client: client.keys.list()`."""
+
+__all__ = ["Client"]
+
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from functools import update_wrapper
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, SecretStr
+
+from admin.client import connection
+from admin.client.call import Call
+from admin.client.calls import accounts, checks, key_life, keys, records, tokens, transfer, users
+from admin.client.faults import ClientError
+from admin.client.message import Message, message, read
+from admin.client.pages import (
+    EVERY_ACCOUNT,
+    EVERY_ENTRY,
+    EVERY_EVENT,
+    EVERY_EXPORTED,
+    EVERY_KEY,
+    EVERY_TOKEN,
+    EVERY_USER,
+    Paged,
+)
+from admin.client.patience import Patience, pause_seconds
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer", bound=BaseModel)
+Item = TypeVar("Item")
+
+
+class _Asks(Protocol):
+    def ask(self, call: Call[Answer]) -> Answer:
+        """The document that answers this call."""
+
+
+class _Sent(Generic[P, Answer]):
+    """A method that builds a call and asks it."""
+
+    def __init__(self, build: Callable[P, Call[Answer]]) -> None:
+        self._build = build
+        self.__doc__ = build.__doc__
+
+    def __get__(self, whose: _Asks, _owner: object = None) -> Callable[P, Answer]:
+        def ask(*args: P.args, **kwargs: P.kwargs) -> Answer:
+            return whose.ask(self._build(*args, **kwargs))
+
+        return update_wrapper(ask, self._build)
+
+
+class _Every(Generic[P, Item]):
+    """A method that goes through all pages of a list, asking for each when it is needed."""
+
+    def __init__(self, paged: Paged[P, Any, Item]) -> None:
+        self._paged = paged
+        self.__doc__ = f"Each item of all pages. One page: {paged.build.__doc__}"
+
+    def __get__(self, whose: _Asks, _owner: object = None) -> Callable[P, Iterator[Item]]:
+        def each(*args: P.args, **kwargs: P.kwargs) -> Iterator[Item]:
+            call: Call[Any] | None = self._paged.first(*args, **kwargs)
+            while call is not None:
+                page = whose.ask(call)
+                yield from self._paged.items(page)
+                call = self._paged.following(call, page)
+
+        return update_wrapper(each, self._paged.build)
+
+
+class _Group:
+    def __init__(self, whose: _Asks) -> None:
+        self._whose = whose
+
+    def ask(self, call: Call[Answer]) -> Answer:
+        """The document that answers this call."""
+        return self._whose.ask(call)
+
+
+class Accounts(_Group):
+    """Accounts, and their API access."""
+
+    create = _Sent(accounts.create_account)
+    list = _Sent(accounts.list_accounts)
+    all = _Every(EVERY_ACCOUNT)
+    show = _Sent(accounts.show_account)
+    update = _Sent(accounts.update_account)
+    request_access = _Sent(accounts.request_access)
+    approve_access = _Sent(accounts.approve_access)
+    deny_access = _Sent(accounts.deny_access)
+    disable_access = _Sent(accounts.disable_access)
+
+
+class Users(_Group):
+    """Users."""
+
+    create = _Sent(users.create_user)
+    list = _Sent(users.list_users)
+    all = _Every(EVERY_USER)
+    show = _Sent(users.show_user)
+    update = _Sent(users.update_user)
+
+
+class Tokens(_Group):
+    """Admin tokens."""
+
+    create = _Sent(tokens.create_token)
+    list = _Sent(tokens.list_tokens)
+    all = _Every(EVERY_TOKEN)
+    show = _Sent(tokens.show_token)
+    revoke = _Sent(tokens.revoke_token)
+
+
+class Keys(_Group):
+    """Keys."""
+
+    create = _Sent(keys.create_key)
+    list = _Sent(keys.list_keys)
+    all = _Every(EVERY_KEY)
+    show = _Sent(keys.show_key)
+    update = _Sent(keys.update_key)
+    requests = _Sent(keys.list_requests)
+    disable = _Sent(key_life.disable_key)
+    enable = _Sent(key_life.enable_key)
+    rotate = _Sent(key_life.rotate_key)
+    regenerate = _Sent(key_life.regenerate_key)
+    end_secret = _Sent(key_life.end_secret)
+    revoke = _Sent(key_life.revoke_key)
+    delete = _Sent(key_life.delete_key)
+    import_lines = _Sent(transfer.import_keys)
+    export = _Sent(transfer.export_keys)
+    export_all = _Every(EVERY_EXPORTED)
+
+
+class Audit(_Group):
+    """The audit log."""
+
+    list = _Sent(records.list_audit)
+    all = _Every(EVERY_ENTRY)
+    verify = _Sent(records.verify_audit)
+
+
+class Events(_Group):
+    """What has happened since."""
+
+    list = _Sent(records.list_events)
+    all = _Every(EVERY_EVENT)
+
+
+class Client:
+    """A connection to one installation's admin API, to be closed; usable from several threads.
+
+    Methods raise ApiError when the API says no, Unreachable when it does not answer, and ValueError for
+    arguments that cannot be sent.
+    """
+
+    me = _Sent(tokens.me)
+    plans = _Sent(records.list_plans)
+    verify = _Sent(checks.verify_token)
+    explain = _Sent(checks.explain_request)
+
+    def __init__(  # noqa: PLR0913 -- everything but the first two has a good default
+        self,
+        url: str,
+        *,
+        token: str | SecretStr,
+        timeout: float = 30.0,
+        patience: Patience = Patience(),  # noqa: B008 -- frozen
+        tls: ssl.SSLContext | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`timeout` is the longest silence in seconds; `tls` for a certificate of a private authority.
+
+        Raises ValueError for an address or a token that cannot be one.
+        """
+        self._url = connection.base_url(url)
+        self._deadlines = connection.Deadlines(timeout)
+        self._patience = patience
+        self._sleep = sleep
+        self._http = httpx.Client(
+            base_url=self._url,
+            auth=connection.Bearer(token),
+            headers=connection.headers(),
+            verify=True if tls is None else tls,
+        )
+        self.accounts = Accounts(self)
+        self.users = Users(self)
+        self.tokens = Tokens(self)
+        self.keys = Keys(self)
+        self.audit = Audit(self)
+        self.events = Events(self)
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Client('{self._url}')"
+
+    def __enter__(self) -> Self:
+        """Nothing is opened before the first call."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes."""
+        self.close()
+
+    def close(self) -> None:
+        """End its connections."""
+        self._http.close()
+
+    def ask(self, call: Call[Answer]) -> Answer:
+        """The document that answers this call, which is repeated as far as `Patience` allows and it does no harm."""
+        prepared = message(call, secrets.token_urlsafe())
+        repeated = 0
+        while True:
+            try:
+                return self._answer(call, prepared)
+            except ClientError as fault:
+                pause = pause_seconds(call, fault, repeated, self._patience)
+                if pause is None:
+                    raise
+            self._sleep(pause)
+            repeated += 1
+
+    def _answer(self, call: Call[Answer], prepared: Message) -> Answer:
+        try:
+            response = self._http.request(
+                prepared.method,
+                prepared.path,
+                params=prepared.params,
+                headers=prepared.headers,
+                content=prepared.content,
+                timeout=self._deadlines.of(call),
+            )
+        except httpx.TransportError as error:
+            raise connection.unreachable(self._url, error) from None
+        return read(call, response.status_code, response.headers, response.content)
