@@ -1,11 +1,18 @@
 """One line of usage (design §8)."""
 
-__all__ = ["SERVED", "UsageRecord"]
+__all__ = ["AUTHORIZED", "SERVED", "VERIFIED", "UsageRecord", "recorded_path"]
 
 from dataclasses import dataclass
 
-# The outcome of a request that was passed on; every other outcome is a refusal's code.
+from gateway.core.token import without_tokens
+
+# The outcomes that are no refusal's code: passed on by us; allowed for a proxy in front to pass on;
+# found good by somebody who asked about the key.
 SERVED = "served"
+AUTHORIZED = "authorized"
+VERIFIED = "verified"
+
+_PATH_KEPT = 512
 
 
 @dataclass(slots=True)
@@ -30,3 +37,11 @@ class UsageRecord:
     duration_seconds: float
     address: str
     request_id: str
+
+
+def recorded_path(target: str) -> str:
+    """The path of a request target for the record: never the query, no key, and nothing that cannot be stored."""
+    path = target.partition("?")[0][:_PATH_KEPT]
+    if "sk_" in path or "pk_" in path or "%5" in path:
+        path = without_tokens(path, "***")  # some clients put their key there, to no avail
+    return path if path.isascii() and path.isprintable() else ascii(path)[1:-1]

@@ -17,8 +17,8 @@ from multidict import CIMultiDictProxy
 from gateway.core.addresses import client_address
 from gateway.core.headers import Arrival, TextField
 from gateway.core.problem import problem, ratelimit_fields
+from gateway.core.record import recorded_path
 from gateway.core.refusal import Refusal, Refused
-from gateway.core.token import without_tokens
 from gateway.core.tracing import request_id
 from gateway.http.body import ClientBody
 from gateway.http.bounds import ClientBounds
@@ -38,8 +38,6 @@ from gateway.upstream.client import Upstream, UpstreamError
 from gateway.upstream.request import Outgoing
 
 log = structlog.get_logger(__name__)
-
-_PATH_KEPT = 512
 
 
 class Judge(Protocol):
@@ -144,7 +142,7 @@ class Lane:
         exchange = self._exchange(
             self._address(connection, headers),
             request.method,
-            _shown_path(request.raw_path),
+            recorded_path(request.raw_path),
             headers.get("X-Request-Id"),
         )
         connection.task = connection.current_task()
@@ -316,11 +314,3 @@ async def _pass_on(
             if response.connection is not None and response.connection.transport is not None:
                 response.connection.transport.abort()
             response.close()
-
-
-def _shown_path(target: str) -> str:
-    """For the record: never the query, and nothing that cannot be stored."""
-    path = target.partition("?")[0][:_PATH_KEPT]
-    if "sk_" in path or "pk_" in path or "%5" in path:
-        path = without_tokens(path, "***")  # some clients put their key there, to no avail
-    return path if path.isascii() and path.isprintable() else ascii(path)[1:-1]

@@ -83,10 +83,10 @@ class Exchange:
         self.key = refused.key or self.key
         self.route = refused.route or self.route
 
-    def answered(self, status: int) -> None:
-        """The upstream's answer is being passed on."""
+    def answered(self, status: int, outcome: str = SERVED) -> None:
+        """The answer is no refusal; `outcome` says whose it is."""
         self.status = status
-        self.outcome = SERVED
+        self.outcome = outcome
 
     def broke_off(self, reason: Refusal) -> None:
         """The answer had begun when `reason` cut it short: its status stands, its outcome does not."""
