@@ -6,14 +6,14 @@ the answer. It is synchronous as long as what it needs is in memory, and says so
 
 __all__ = ["Admission"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from gateway.core.credential import Credential, Peppers, extract
 from gateway.core.key_state import state_refusal
-from gateway.core.keys import KeyDigest
-from gateway.core.limits import Grant
+from gateway.core.limits import Bucket, Grant
 from gateway.core.paths import CanonicalTarget, canonical
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Ambiguous, Route
@@ -33,17 +33,20 @@ _THROTTLED_HINT = "Too many unknown API keys came from this address."
 
 
 class _Request(NamedTuple):
-    """One request, as far as it can be understood without the key."""
+    """One request that waits, as far as it can be understood without the key."""
 
     inquiry: Inquiry
     target: CanonicalTarget
     credential: Credential
-    digest: KeyDigest
 
 
 @dataclass(slots=True, kw_only=True)
 class Admission:
-    """Decides about requests. `decide` neither waits nor raises."""
+    """Decides about requests. `decide` neither waits nor raises.
+
+    Its steps, in the order in which `decide` takes them, are there for whoever asks for less than a request
+    (verify, explain): `find`, `refused_state`, `refused_place`, `route`, `take`.
+    """
 
     terms: Terms
     known: KnownKeys
@@ -57,78 +60,74 @@ class Admission:
 
     def decide(self, inquiry: Inquiry) -> Decision:
         """Yes, no, or "this needs I/O"."""
-        target = canonical(
-            inquiry.target, inquiry.host, encoded_slash=self.is_encoded_slash_allowed
-        )
-        if isinstance(target, str):
-            return Refused(Refusal.BAD_REQUEST, hint=target)
+        target = self.target(inquiry.target, inquiry.host)
+        if isinstance(target, Refused):
+            return target
         credential = extract(inquiry.authorization)
         if isinstance(credential, Refused):
             return credential
+        found = self.find(credential, inquiry.address)
+        if isinstance(found, KnownKey):
+            return self._judge(inquiry, target, credential, found)
+        if isinstance(found, Refused):
+            return found
+        return Waits(partial(self._resume, _Request(inquiry, target, credential), found))
+
+    def target(self, target: str, host: str | None) -> CanonicalTarget | Refused:
+        """The one reading of a request target; `host` is the Host field's value."""
+        read = canonical(target, host, encoded_slash=self.is_encoded_slash_allowed)
+        return Refused(Refusal.BAD_REQUEST, hint=read) if isinstance(read, str) else read
+
+    def find(
+        self, credential: Credential, address: str
+    ) -> KnownKey | Refused | Waits[KnownKey | Refused]:
+        """The key that the credential proves, in whatever state it is; `address` answers for failures."""
         # The digest first: whose is known need not be parsed again.
         digest = credential.digest(self.peppers.current)
-        request = _Request(inquiry, target, credential, digest)
         known = self.known.get(digest)
-        return self._seek(request) if known is None else self._judge(request, known)
-
-    def _seek(self, request: _Request) -> Decision:
-        """For a key that is not in memory: refuse it from memory, or look it up."""
-        if request.credential.parse(self.terms.vendor) is None:
+        if known is not None:
+            return known
+        parsed = credential.parse(self.terms.vendor)
+        if parsed is None:
             return _MALFORMED
-        if self.known.is_unknown(request.digest):
+        if self.known.is_unknown(digest):
             return _UNKNOWN
-        wait_seconds = self.throttle.retry_after_seconds(request.inquiry.address)
+        wait_seconds = self.throttle.retry_after_seconds(address)
         if wait_seconds > 0:
             return Refused(
                 Refusal.RATE_LIMITED, hint=_THROTTLED_HINT, retry_after_seconds=wait_seconds
             )
-        return Waits(partial(self._find, request))
+        return Waits(partial(self._look_up, Sought(digest, credential, parsed.secret_id), address))
 
-    async def _find(self, request: _Request) -> Admitted | Refused:
-        parsed = request.credential.parse(self.terms.vendor)
-        if parsed is None:
-            return _MALFORMED
-        found = await self.lookup.find(Sought(request.digest, request.credential, parsed.secret_id))
-        if isinstance(found, Refusal):
-            if found is not Refusal.UNKNOWN_KEY:
-                return Refused(found, retry_after_seconds=_RETRY_SECONDS)
-            self.throttle.failed(request.inquiry.address)
-            return _UNKNOWN
-        decision = self._judge(request, found)
-        return await decision.resolve() if isinstance(decision, Waits) else decision
+    async def _look_up(self, sought: Sought, address: str) -> KnownKey | Refused:
+        found = await self.lookup.find(sought)
+        if isinstance(found, KnownKey):
+            return found
+        if found is not Refusal.UNKNOWN_KEY:
+            return Refused(found, retry_after_seconds=_RETRY_SECONDS)
+        self.throttle.failed(address)
+        return _UNKNOWN
 
-    def _judge(self, request: _Request, known: KnownKey) -> Decision:
-        """For a caller who has proved to hold the secret."""
-        refused = self._refuse_key(known, request.inquiry)
-        if refused is not None:
-            return refused
-        route = self._route(known, request.inquiry.method, request.target)
-        if isinstance(route, Refused):
-            return route
-        # Last, so that a request refused for another reason takes no tokens.
-        buckets = known.buckets_for(request.inquiry.address)
-        grant = self.limiter.take_nowait(buckets, route.cost) if buckets else _NO_LIMITS
-        if grant is None:
-            return Waits(partial(self._take, request, known, route, self.known.ticket()))
-        return _answer(known, route, request.target, grant)
-
-    def _refuse_key(self, known: KnownKey, inquiry: Inquiry) -> Refused | None:
-        """What the key itself says against the request, before any route is looked at."""
-        key = known.key
+    def refused_state(self, known: KnownKey) -> Refused | None:
+        """Why the key may not be used now, whatever for; None if it may."""
         if not self.freshness.is_trusted(known):
-            return Refused(Refusal.STORE_UNAVAILABLE, key=key, retry_after_seconds=_RETRY_SECONDS)
-        reason = state_refusal(key, self.clock.now(), self.terms.environment)
-        if reason is not None:
-            return Refused(reason, key=key)
-        if known.networks is not None and not known.networks.contains(inquiry.address):
-            return Refused(Refusal.IP_NOT_ALLOWED, key=key)
+            return Refused(
+                Refusal.STORE_UNAVAILABLE, key=known.key, retry_after_seconds=_RETRY_SECONDS
+            )
+        reason = state_refusal(known.key, self.clock.now(), self.terms.environment)
+        return None if reason is None else Refused(reason, key=known.key)
+
+    def refused_place(self, known: KnownKey, address: str, origin: str | None) -> Refused | None:
+        """Why the key may not be used from this address and by this origin; None if it may."""
+        if known.networks is not None and not known.networks.contains(address):
+            return Refused(Refusal.IP_NOT_ALLOWED, key=known.key)
         # A request without an Origin is refused too: browsers leave it out where they trust
         # themselves, not where the key's owner does.
-        if known.origins and (inquiry.origin or "").lower() not in known.origins:
-            return Refused(Refusal.ORIGIN_NOT_ALLOWED, key=key)
+        if known.origins and (origin or "").lower() not in known.origins:
+            return Refused(Refusal.ORIGIN_NOT_ALLOWED, key=known.key)
         return None
 
-    def _route(self, known: KnownKey, method: str, target: CanonicalTarget) -> Route | Refused:
+    def route(self, known: KnownKey, method: str, target: CanonicalTarget) -> Route | Refused:
         """The route, if the key may use it with this method."""
         key = known.key
         route = self.terms.routes.match(method, target)
@@ -155,15 +154,63 @@ class Admission:
             return Refusal.INSUFFICIENT_SCOPE
         return None
 
+    def take(self, known: KnownKey, address: str, cost: int) -> Grant | Waits[Grant | None]:
+        """Take tokens from every limit of the key, or none from any; the grant says which.
+
+        None: the key was changed meanwhile, and is to be found and judged anew.
+        """
+        buckets = known.buckets_for(address)
+        if not buckets:
+            return _NO_LIMITS
+        grant = self.limiter.take_nowait(buckets, cost)
+        if grant is not None:
+            return grant
+        return Waits(partial(self._take, known, buckets, cost, self.known.ticket()))
+
     async def _take(
-        self, request: _Request, known: KnownKey, route: Route, ticket: int
+        self, known: KnownKey, buckets: Sequence[Bucket], cost: int, ticket: int
+    ) -> Grant | None:
+        grant = await self.limiter.take(buckets, cost)
+        # Otherwise this worker has said meanwhile that it knows of a change.
+        return grant if self.known.accepts(known.key, ticket) else None
+
+    def _judge(
+        self, inquiry: Inquiry, target: CanonicalTarget, credential: Credential, known: KnownKey
+    ) -> Decision:
+        """For a caller who has proved to hold the secret."""
+        refused = self.refused_state(known) or self.refused_place(
+            known, inquiry.address, inquiry.origin
+        )
+        if refused is not None:
+            return refused
+        route = self.route(known, inquiry.method, target)
+        if isinstance(route, Refused):
+            return route
+        # Last, so that a request refused for another reason takes no tokens.
+        grant = self.take(known, inquiry.address, route.cost)
+        if isinstance(grant, Grant):
+            return _answer(known, route, target, grant)
+        request = _Request(inquiry, target, credential)
+        return Waits(partial(self._finish, request, known, route, grant))
+
+    async def _finish(
+        self, request: _Request, known: KnownKey, route: Route, waits: Waits[Grant | None]
     ) -> Admitted | Refused:
-        buckets = known.buckets_for(request.inquiry.address)
-        grant = await self.limiter.take(buckets, route.cost)
-        if self.known.accepts(known.key, ticket):
+        grant = await waits.resolve()
+        if grant is not None:
             return _answer(known, route, request.target, grant)
-        # The key was changed while we waited, and this worker has said that it knows.
-        return await self._find(request)
+        found = self.find(request.credential, request.inquiry.address)
+        return await self._resume(request, found)
+
+    async def _resume(
+        self, request: _Request, found: KnownKey | Refused | Waits[KnownKey | Refused]
+    ) -> Admitted | Refused:
+        if isinstance(found, Waits):
+            found = await found.resolve()
+        if isinstance(found, Refused):
+            return found
+        decision = self._judge(request.inquiry, request.target, request.credential, found)
+        return await decision.resolve() if isinstance(decision, Waits) else decision
 
 
 def _answer(

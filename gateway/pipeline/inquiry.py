@@ -3,7 +3,7 @@
 __all__ = ["Admitted", "Decision", "Inquiry", "Waits"]
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from gateway.core.keys import Key
 from gateway.core.limits import Grant
@@ -11,6 +11,8 @@ from gateway.core.paths import CanonicalTarget
 from gateway.core.refusal import Refused
 from gateway.core.routes import Route
 from gateway.pipeline.terms import KnownKey
+
+_T = TypeVar("_T")
 
 
 class Inquiry(NamedTuple):
@@ -43,18 +45,18 @@ class Admitted(NamedTuple):
     known: KnownKey
 
 
-class Waits:
+class Waits(Generic[_T]):
     """The answer needs I/O. Only then does the caller await anything."""
 
     __slots__ = ("_resume",)
 
-    def __init__(self, resume: Callable[[], Awaitable[Admitted | Refused]]) -> None:
+    def __init__(self, resume: Callable[[], Awaitable[_T]]) -> None:
         """`resume` goes on where the decision stopped; it raises nothing that is expected to happen."""
         self._resume = resume
 
-    async def resolve(self) -> Admitted | Refused:
-        """Decide, once. An outage is a Refused too (503), never an exception."""
+    async def resolve(self) -> _T:
+        """The answer, once. An outage is a Refused too (503), never an exception."""
         return await self._resume()
 
 
-Decision: TypeAlias = Admitted | Refused | Waits
+Decision: TypeAlias = Admitted | Refused | Waits[Admitted | Refused]
