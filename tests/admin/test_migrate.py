@@ -8,13 +8,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import alembic.command
+import alembic.config
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import admin.migrations
 from admin.services.schema import ensure_schema, migrate
 from admin.stores.migrate import upgrade
 from gateway.core.errors import Misuse, StoreError
+from gateway.ports import StoredKey
 from gateway.stores.schema import REVISIONS, SCHEMA_REVISION, check_schema
 from gateway.stores.sql_engine import (
     database_path,
@@ -24,10 +28,11 @@ from gateway.stores.sql_engine import (
     write_transaction,
 )
 from gateway.stores.sql_keys import SqlKeyReader
-from gateway.stores.tables import METADATA, accounts, keys, secrets
+from gateway.stores.tables import METADATA
 from tests.contracts.test_key_reader import ACCOUNT_ROW, FIRST, HASH, KEY, KEY_ROW, SECRET_ROW
 
 NOBODY = 65534
+OLD_ROWS = {"accounts": ACCOUNT_ROW, "keys": KEY_ROW, "secrets": SECRET_ROW}
 
 
 async def make_older(url: str, revision: str = REVISIONS[0]) -> None:
@@ -38,10 +43,52 @@ async def make_older(url: str, revision: str = REVISIONS[0]) -> None:
     engine = open_engine(url)
     await upgrade(engine, revision)
     async with write_transaction(engine, "prepare") as connection:
-        await connection.execute(insert(accounts), ACCOUNT_ROW)
-        await connection.execute(insert(keys), KEY_ROW)
-        await connection.execute(insert(secrets), SECRET_ROW)
+        await connection.run_sync(_fill)
     await engine.dispose()
+
+
+def _fill(connection: Connection) -> None:
+    # As the tables are there and then: those of the present release have columns that came later.
+    for name, row in OLD_ROWS.items():
+        table = Table(name, MetaData(), autoload_with=connection)
+        connection.execute(insert(table), {each.name: row[each.name] for each in table.columns})
+
+
+async def counted(url: str) -> list[int]:
+    """How many accounts, keys and secrets there are, whatever the schema."""
+    engine = open_engine(url)
+    try:
+        return [
+            (await read_rows(engine, "count", select(func.count()).select_from(text(name))))[0][0]
+            for name in OLD_ROWS
+        ]
+    finally:
+        await engine.dispose()
+
+
+async def downgraded(url: str, revision: str) -> None:
+    """Bring a database back to an older schema."""
+    engine = open_engine(url)
+    async with write_transaction(engine, "downgrade") as connection:
+        await connection.run_sync(_downgrade, revision)
+    await engine.dispose()
+
+
+def _downgrade(connection: Connection, revision: str) -> None:
+    config = alembic.config.Config()
+    scripts = Path(admin.migrations.__file__).parent
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    alembic.command.downgrade(config, revision)
+
+
+async def found_key(url: str) -> StoredKey | None:
+    """The key as a gateway of the present release finds it."""
+    engine = open_engine(url)
+    try:
+        return await SqlKeyReader(engine).find(FIRST)
+    finally:
+        await engine.dispose()
 
 
 async def run(url: str, *statements: str) -> None:
@@ -96,27 +143,98 @@ async def test_older_schema_is_told(empty_sql_url: str) -> None:
     for ask in (checked, ensure_schema):
         with pytest.raises(Misuse, match=r"older Keywright.*keywright migrate"):
             await ask(empty_sql_url)
-    engine = open_engine(empty_sql_url)
-    assert (await SqlKeyReader(engine).find(FIRST)) is not None
-    await engine.dispose()
+    assert await counted(empty_sql_url) == [1, 1, 1]
 
 
-async def test_older_schema_is_upgraded_with_its_rows(empty_sql_url: str) -> None:
-    """After an upgrade every key works as before."""
-    await make_older(empty_sql_url)
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+async def test_older_schema_is_upgraded_with_its_rows(empty_sql_url: str, revision: str) -> None:
+    """After an upgrade, from whichever release, every key works as before."""
+    await make_older(empty_sql_url, revision)
     done = await migrate(empty_sql_url)
-    engine = open_engine(empty_sql_url)
-    found = await SqlKeyReader(engine).find(FIRST)
-    rows = [
-        len(await read_rows(engine, "count", select(table))) for table in (accounts, keys, secrets)
-    ]
-    await engine.dispose()
+    found = await found_key(empty_sql_url)
 
-    assert (done.before, done.after) == ("0001", SCHEMA_REVISION)
+    assert (done.before, done.after) == (revision, SCHEMA_REVISION)
     assert found is not None
     assert (found.key, found.token_hash) == (KEY, HASH)
-    assert rows == [1, 1, 1]
+    assert await counted(empty_sql_url) == [1, 1, 1]
     await checked(empty_sql_url)
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+async def test_there_and_back(empty_sql_url: str, revision: str) -> None:
+    """Going back keeps accounts, keys and secrets, and the way forth is open again."""
+    await make_older(empty_sql_url, revision)
+    await migrate(empty_sql_url)
+    await run(
+        empty_sql_url,
+        "INSERT INTO users (id, email, name, role, account_id, status, version, created_us, updated_us)"
+        " VALUES ('usr_1', 'ada@example.com', 'Ada', 'member', 'acc_1', 'active', 1, 1, 1)",
+        "UPDATE keys SET owner_id = 'usr_1'",
+    )
+    await downgraded(empty_sql_url, revision)
+    with pytest.raises(Misuse, match=f"schema {revision}"):
+        await checked(empty_sql_url)
+    assert await counted(empty_sql_url) == [1, 1, 1]
+    await migrate(empty_sql_url)
+    found = await found_key(empty_sql_url)
+
+    assert found is not None
+    assert (found.key, found.token_hash) == (KEY, HASH)
+
+
+def _shape(connection: Connection) -> dict[str, dict[str, object]]:
+    """All that a database says about its tables, in no particular order."""
+    seen = inspect(connection)
+    shape: dict[str, dict[str, object]] = {}
+    for name in METADATA.tables:
+        shape[name] = {
+            "columns": {
+                each["name"]: (str(each["type"]), each["nullable"], each["default"])
+                for each in seen.get_columns(name)
+            },
+            "primary key": (
+                seen.get_pk_constraint(name)["name"],
+                seen.get_pk_constraint(name)["constrained_columns"],
+            ),
+            "foreign keys": {
+                # SQLite tells no name of one that came with a column.
+                (
+                    each["name"] if connection.dialect.name == "postgresql" else None,
+                    *each["constrained_columns"],
+                    each["referred_table"],
+                    *each["referred_columns"],
+                )
+                for each in seen.get_foreign_keys(name)
+            },
+            "unique": {
+                (str(each["name"]), *each["column_names"])
+                for each in seen.get_unique_constraints(name)
+            },
+            "indexes": {
+                (str(each["name"]), each["unique"], *each["column_names"])
+                for each in seen.get_indexes(name)
+            },
+        }
+    return shape
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS[:-1]])
+async def test_every_way_leads_to_the_same_schema(empty_sql_url: str, revision: str | None) -> None:
+    """A database that was upgraded has the very columns, indexes and constraints of one made by this release."""
+    if revision is not None:
+        await make_older(empty_sql_url, revision)
+    await migrate(empty_sql_url)
+    engine = open_engine(empty_sql_url, statement_seconds=0)
+    async with engine.connect() as connection:
+        migrated = await connection.run_sync(_shape)
+    async with write_transaction(engine, "make anew") as connection:
+        await connection.run_sync(METADATA.drop_all)
+        await connection.run_sync(METADATA.create_all)
+    async with engine.connect() as connection:
+        anew = await connection.run_sync(_shape)
+    await engine.dispose()
+
+    assert migrated == anew
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -124,19 +242,16 @@ async def test_older_sqlite_is_copied_first(empty_sql_url: str) -> None:
     """The way back from an upgrade is a file, for the owner's eyes only, that no second upgrade overwrites."""
     await make_older(empty_sql_url)
     first = await migrate(empty_sql_url)
-    await run(empty_sql_url, "DROP TABLE usage_records", "DROP TABLE refused_requests")
-    await run(empty_sql_url, "UPDATE alembic_version SET version_num = '0001'")
+    await downgraded(empty_sql_url, REVISIONS[0])
     second = await migrate(empty_sql_url)
 
     assert first.copy is not None
     assert second.copy not in {None, first.copy}
     assert str(first.copy) in first.sentence
     assert stat.S_IMODE(first.copy.stat().st_mode) == 0o600
-    engine = open_engine(sqlite_url(first.copy))
     with pytest.raises(Misuse, match="schema 0001"):
-        await check_schema(engine)
-    assert (await SqlKeyReader(engine).find(FIRST)) is not None
-    await engine.dispose()
+        await checked(sqlite_url(first.copy))
+    assert await counted(sqlite_url(first.copy)) == [1, 1, 1]
 
 
 async def test_newer_schema_is_told(sql_url: str) -> None:
@@ -291,7 +406,7 @@ async def test_copy_is_taken_while_others_write(tmp_path: Path) -> None:
     await make_older(url)
     engine: AsyncEngine = open_engine(url)
     async with engine.connect() as reader:
-        await reader.execute(select(accounts))
+        await reader.execute(text("SELECT name FROM accounts"))
         await run(url, "UPDATE accounts SET name = 'written just now'")
         done = await migrate(url)
     await engine.dispose()

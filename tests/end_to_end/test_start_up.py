@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, text
 
 from gateway.stores.places import DATABASE_NAME
-from gateway.stores.sql_engine import open_engine, read_rows, write_transaction
+from gateway.stores.schema import SCHEMA_REVISION
+from gateway.stores.sql_engine import open_engine, write_transaction
 from gateway.stores.tables import accounts, keys, secrets
-from tests.admin.test_migrate import make_older
+from tests.admin.test_migrate import counted, make_older
 from tests.contracts.test_key_reader import ACCOUNT_ROW, KEY_ROW, SECRET_ROW
 from tests.fixtures_gateway import CLI, PATIENCE_SECONDS, SERVE, NewSite, Site, clean_environment
 from tests.fixtures_sql import Postgres
@@ -334,15 +335,6 @@ def test_an_empty_database(new_site: NewSite) -> None:
     assert "keywright migrate" in said
 
 
-async def _counts(url: str) -> list[int]:
-    engine = open_engine(url)
-    try:
-        queries = [select(func.count()).select_from(table) for table in (accounts, keys, secrets)]
-        return [(await read_rows(engine, "count", query))[0][0] for query in queries]
-    finally:
-        await engine.dispose()
-
-
 @COMMANDS
 async def test_an_older_schema(
     new_site: NewSite, empty_sql_url: str, command: tuple[str, ...]
@@ -355,13 +347,13 @@ async def test_an_older_schema(
 
     assert code in {1, 2}
     assert "keywright migrate" in said
-    assert await _counts(empty_sql_url) == [1, 1, 1]
+    assert await counted(empty_sql_url) == [1, 1, 1]
 
     done = site.operator.cli("migrate")
     gateway = site.launch(command=command).wait_until_ready()
 
-    assert (done["before"], done["after"]) == ("0001", "0002")
-    assert await _counts(empty_sql_url) == [1, 1, 1]
+    assert (done["before"], done["after"]) == ("0001", SCHEMA_REVISION)
+    assert await counted(empty_sql_url) == [1, 1, 1]
     (listed,) = site.operator.cli("keys", "list")["keys"]
     assert listed["id"] == KEY_ROW["id"]
     assert gateway.stop() == 0
@@ -383,7 +375,7 @@ async def test_a_newer_schema(new_site: NewSite, sql_url: str, command: tuple[st
 
     assert code in {1, 2}
     assert "newer Keywright" in said
-    assert await _counts(sql_url) == [1, 1, 1]
+    assert await counted(sql_url) == [1, 1, 1]
 
 
 @COMMANDS

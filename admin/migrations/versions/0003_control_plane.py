@@ -184,16 +184,14 @@ def downgrade() -> None:
     for columns in _KEY_INDEXES:
         op.drop_index(f"ix_keys_{'_'.join(columns)}", "keys")
     op.create_index("ix_keys_account_id", "keys", ["account_id"])
-    with op.batch_alter_table("secrets") as secrets:
-        secrets.drop_column("until_unused")
-        secrets.drop_column("replaced_us")
-    with op.batch_alter_table("keys") as keys:
-        keys.drop_column("deleted_us")
-        keys.drop_column("used_day")
-        keys.drop_column("owner_id")
+    # No batch, which copies the table and drops it: with SQLite, the rows that refer to it stand in the way.
+    op.drop_column("secrets", "until_unused")
+    op.drop_column("secrets", "replaced_us")
+    op.drop_column("keys", "deleted_us")
+    op.drop_column("keys", "used_day")
+    op.drop_column("keys", "owner_id")
     op.drop_table("admin_tokens")
     op.drop_table("users")
     op.drop_index("ix_accounts_created_us_id", "accounts")
-    with op.batch_alter_table("accounts") as accounts:
-        accounts.drop_column("api_access_us")
-        accounts.drop_column("api_access_reason")
+    op.drop_column("accounts", "api_access_us")
+    op.drop_column("accounts", "api_access_reason")
