@@ -1,4 +1,4 @@
-"""`python -m gateway -c FILE`: one worker in the foreground; `keywright serve` ends in this."""
+"""`python -m gateway -c FILE`: one worker, by itself in the foreground or under the supervisor of `keywright serve`."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ import structlog
 import uvloop
 
 from gateway import logs
+from gateway.children import REFUSED, tell_parent
 from gateway.core.errors import KeywrightError
 from gateway.http.parser import require_c_parser
 from gateway.serve.process import run
@@ -23,16 +24,23 @@ def main() -> int:
     """Serve. Returns the exit code: 0 stopped in order, 1 could not start or go on, 2 misused."""
     parser = argparse.ArgumentParser(prog="python -m gateway", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--supervised",
+        type=Path,
+        metavar="SOCKET",
+        help="where to tell of itself; the admin port and the private Valkey are then the supervisor's",
+    )
     options = parser.parse_args()
+    say = _say if options.supervised is None else _tell
     try:
         require_c_parser()
         settings = load(options.config, os.environ, to_serve=True)  # noqa: TID251 -- handed to the settings
         logs.configure(settings.logs.level)
-        uvloop.run(run(settings))
+        uvloop.run(run(settings, supervised=options.supervised))
     except SettingsError as error:
-        return _say(str(error), MISUSED)
+        return say(str(error), MISUSED)
     except KeywrightError as error:
-        return _say(f"keywright: {error}", FAILED)
+        return say(f"keywright: {error}", FAILED)
     except Exception as error:
         # The last place: the log hides what a stack trace would quote.
         log.critical("unexpected_fault", exc_info=error)
@@ -42,6 +50,11 @@ def main() -> int:
 
 def _say(text: str, code: int) -> int:
     sys.stderr.write(text + "\n")
+    return code
+
+
+def _tell(text: str, code: int) -> int:
+    tell_parent(REFUSED, text)
     return code
 
 

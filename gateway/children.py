@@ -1,12 +1,18 @@
-"""Child processes that do not outlive their parent, however it ends."""
+"""Child processes that do not outlive their parent, and the one line that they tell it when they start."""
 
-__all__ = ["bound_to_parent"]
+__all__ = ["LISTENING", "REFUSED", "bound_to_parent", "read_word", "tell_parent"]
 
+import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Final
+
+LISTENING: Final = "listening"
+REFUSED: Final = "refused"
 
 _PR_SET_PDEATHSIG = 1
 
@@ -31,3 +37,22 @@ def bound_to_parent(sent: signal.Signals, *, umask: int | None = None) -> Callab
             os.umask(umask)
 
     return set_up
+
+
+def tell_parent(word: str, text: str) -> None:
+    """Say on stdout how the start has ended: LISTENING with an address, or REFUSED with words for the operator."""
+    with contextlib.suppress(OSError):  # it has gone, and so will we
+        sys.stdout.write(json.dumps({word: text}) + "\n")
+        sys.stdout.flush()
+
+
+def read_word(line: bytes) -> tuple[str, str] | None:
+    """What `tell_parent` has written; None for any other line."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    for word in (LISTENING, REFUSED):
+        if isinstance(said, dict) and isinstance(said.get(word), str):
+            return word, said[word]
+    return None

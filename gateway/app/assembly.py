@@ -4,15 +4,18 @@ __all__ = ["Worker", "assembled"]
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import structlog
 
 from gateway.app.admitting import Door, admitting
 from gateway.app.plain import lane_terms, upstreams
+from gateway.children import LISTENING, tell_parent
+from gateway.core.readiness import Readiness
 from gateway.http.lane import Lane, Reports
 from gateway.http.listener import ProxyListener
-from gateway.http.operations import Readiness, operations_app
-from gateway.http.operations_listener import OperationsListener
+from gateway.http.operations import operations_app
+from gateway.listening import AppListener
 from gateway.settings import Settings
 from gateway.stores.valkey import PrivateValkey
 from gateway.tasks import Crew
@@ -23,25 +26,35 @@ log = structlog.get_logger(__name__)
 class Worker:
     """What runs. `stop` ends it in order: no new work, and what is under way finishes."""
 
-    def __init__(self, settings: Settings, door: Door, proxy: ProxyListener) -> None:
+    def __init__(
+        self, settings: Settings, door: Door, proxy: ProxyListener, supervised: Path | None
+    ) -> None:
         """Nothing listens yet."""
         app = operations_app(render_metrics=door.metrics.render, readiness=self.readiness)
         self.proxy = proxy
-        self.operations = OperationsListener(app, settings.admin.host, settings.admin.port)
+        self.operations = AppListener(app)
         self._settings = settings
         self._door = door
+        self._supervised = supervised
         self._is_draining = False
 
     async def start(self) -> None:
         """Listen. Raises Misuse when an address cannot be had."""
         await self._door.joined()
-        await self.operations.start()
+        if self._supervised is not None:
+            await self.operations.listen_on(self._supervised)
+            await self.proxy.start()
+            tell_parent(LISTENING, self._proxy_address)
+            log.info("worker_listening", worker=self._door.name, proxy=self._proxy_address)
+            return
+        host, port = self._settings.admin.host, self._settings.admin.port
+        port = await self.operations.listen_at(host, port, "admin")
         await self.proxy.start()
-        log.info(
-            "listening",
-            proxy=f"{self._settings.listen.host}:{self.proxy.port}",
-            admin=f"{self._settings.admin.host}:{self.operations.port}",
-        )
+        log.info("listening", proxy=self._proxy_address, admin=f"{host}:{port}")
+
+    @property
+    def _proxy_address(self) -> str:
+        return f"{self._settings.listen.host}:{self.proxy.port}"
 
     async def stop(self) -> None:
         """Drain within the configured time."""
@@ -61,19 +74,22 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def assembled(settings: Settings) -> AsyncIterator[Worker]:
+async def assembled(settings: Settings, *, supervised: Path | None = None) -> AsyncIterator[Worker]:
     """A worker that is ready to start; leaving the block closes everything it opened.
+
+    By itself it runs the private Valkey and listens on the admin port. With `supervised` both are others',
+    and it tells of itself on that socket.
 
     Raises Misuse and StoreError with words for the operator when something it needs is not there.
     """
     async with contextlib.AsyncExitStack() as stack:
-        if settings.redis.url is None:
+        if settings.redis.url is None and supervised is None:
             valkey = await stack.enter_async_context(PrivateValkey(settings.data_dir))
             crew = await stack.enter_async_context(Crew())
             _ = crew.start("valkey", valkey.run())
         door = await stack.enter_async_context(admitting(settings, is_worker=True))
         proxy = await _proxy(stack, settings, door)
-        worker = Worker(settings, door, proxy)
+        worker = Worker(settings, door, proxy, supervised)
         stack.push_async_callback(worker.operations.close)
         yield worker
 

@@ -1,26 +1,14 @@
-"""The operator's endpoints on the admin listener: metrics, liveness, readiness (design §9, §10)."""
+"""What one worker tells of itself: metrics, liveness, readiness (design §9, §10)."""
 
-__all__ = ["Readiness", "operations_app"]
+__all__ = ["operations_app"]
 
-import enum
 from collections.abc import Callable
 
 from aiohttp import web
 
+from gateway.core.readiness import Readiness
+
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Readiness(enum.Enum):
-    """Whether this process should be given traffic; degraded means yes, with a store away."""
-
-    READY = ("ready", 200)
-    DEGRADED = ("degraded", 200)
-    NOT_READY = ("not_ready", 503)
-
-    def __init__(self, word: str, status: int) -> None:
-        """Unpack the row."""
-        self.word = word
-        self.status = status
 
 
 def operations_app(

@@ -1,1 +1,1 @@
-"""The process: signals, start, drain."""
+"""The processes: one worker's signals, start and drain; the supervisor that runs workers and control plane."""

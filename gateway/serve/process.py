@@ -1,4 +1,4 @@
-"""The gateway as a process: starts, serves until told to stop, drains."""
+"""One worker as a process: starts, serves until told to stop, drains."""
 
 __all__ = ["run"]
 
@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Coroutine
+from pathlib import Path
 
 from gateway.app.assembly import assembled
 from gateway.settings import Settings
@@ -15,9 +16,10 @@ _YOUNG_OBJECTS = 50_000
 _COLLECTIONS = 20
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, *, supervised: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then drain. A second signal ends the wait.
 
+    `supervised` is the socket to tell of itself on, when a supervisor runs what workers share.
     Raises Misuse, with words for the operator, when it cannot start.
     """
     loop = asyncio.get_running_loop()
@@ -29,7 +31,7 @@ async def run(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard)
-    async with assembled(settings) as worker:
+    async with assembled(settings, supervised=supervised) as worker:
         await worker.start()
         _calm_garbage_collection()
         await stop.wait()

@@ -3,7 +3,8 @@
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.operations import Readiness, operations_app
+from gateway.core.readiness import Readiness
+from gateway.http.operations import operations_app
 
 
 @pytest.mark.parametrize(

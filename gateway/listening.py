@@ -1,0 +1,108 @@
+"""Where an app of the operator's endpoints listens: a port of its own, or a socket that this user alone may open."""
+
+__all__ = ["AppListener"]
+
+import os
+import socket
+from http import HTTPStatus
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gateway.core.errors import Misuse
+
+_OWNER_ONLY = 0o600
+_FINISH_SECONDS = 10.0
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's own answer to what it cannot parse repeats it, credential and all; ours says nothing of it."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """As aiohttp's, but for malformed requests, which anybody may send: not worth a line of log."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        answer = web.Response(status=HTTPStatus.BAD_REQUEST, text="This is no valid request.\n")
+        answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, access_log=None)  # type: ignore[arg-type]
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory)
+
+
+class AppListener:
+    """Serves one app, from the first `listen_…` until `close`."""
+
+    def __init__(self, app: web.Application) -> None:
+        """Nothing listens yet."""
+        self._runner = _Runner(app, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
+        self._socket: Path | None = None
+
+    async def listen_at(self, host: str, port: int, setting: str) -> int:
+        """Listen on a port, and return it: the system chooses one for 0.
+
+        Raises Misuse, with what to do, when the address cannot be had; `setting` is the section that names it.
+        """
+        await self._set_up()
+        site = web.TCPSite(self._runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Misuse(
+                f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. "
+                f"Choose another {setting}.host or {setting}.port, or stop what uses it."
+            ) from error
+        chosen: int = self._runner.addresses[-1][1]
+        return chosen
+
+    async def listen_on(self, path: Path) -> None:
+        """Listen on a unix socket, in place of one that a killed process has left there. Raises Misuse."""
+        await self._set_up()
+        try:
+            bound = _bound(path)
+        except OSError as error:
+            raise Misuse(
+                f"Cannot listen on the socket {path}: {os.strerror(error.errno or 0)}."
+            ) from error
+        await web.SockSite(self._runner, bound).start()
+        self._socket = path
+
+    async def close(self) -> None:
+        """Stop listening; answers under way are finished."""
+        await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)
+
+    async def _set_up(self) -> None:
+        if self._runner.server is None:
+            await self._runner.setup()
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket at this path that nobody but this user can ever connect to. Raises OSError."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        path.chmod(_OWNER_ONLY)  # before it listens: until then connections are refused
+    except OSError:
+        bound.close()
+        raise
+    return bound
