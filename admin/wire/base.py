@@ -2,12 +2,14 @@
 
 __all__ = ["Document", "Duration", "Metadata", "PageQuery", "Request", "Text", "Timestamp"]
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -17,6 +19,17 @@ from pydantic import (
 
 from admin.core.page import PAGE_MAX
 
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]{1,9})?([Zz]|[+-][0-9:]{5})")
+
+
+def _read(value: object) -> object:
+    """A time as RFC 3339 writes it; pydantic alone would also take a bare number for one."""
+    if not isinstance(value, str):
+        return value
+    if _RFC3339.fullmatch(value) is None:
+        raise ValueError("write a time as '2026-01-31T09:00:00Z'")
+    return datetime.fromisoformat(value.upper())
+
 
 def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -24,6 +37,7 @@ def _written(moment: datetime) -> str:
 
 Timestamp = Annotated[
     AwareDatetime,
+    BeforeValidator(_read),
     PlainSerializer(_written),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
