@@ -124,6 +124,7 @@ class Lease:
         "_asked_at",
         "_before",
         "_before_since",
+        "_low",
         "_spent_at",
         "_used",
         "_used_since",
@@ -137,6 +138,7 @@ class Lease:
         self.tokens = 0
         self.until = now
         self.is_asking = False
+        self._low = -1
         self._asked_at = now
         # Use is measured over the present short span and the one before it.
         self._before = self._used = 0
@@ -158,21 +160,22 @@ class Lease:
         self._used += cost
         self._spent_at = now
 
-    def is_low(self, limit: Limit, now: float) -> bool:
+    @property
+    def is_low(self) -> bool:
         """Whether to ask for more before the last token is spent."""
-        return not self.is_asking and self.tokens * 2 < self._ahead(limit, now)
+        return self.tokens <= self._low and not self.is_asking
 
     def is_idle(self, now: float) -> bool:
         """Whether tokens lie here that nobody has wanted for a while."""
         return self.tokens > 0 and not self.is_asking and now - self._spent_at >= _IDLE_SECONDS
 
-    def ask(self, limit: Limit, now: float) -> Ask:
-        """What to tell the store, now; `lent` or `failed` must follow."""
+    def ask(self, limit: Limit, now: float, *, is_leaving: bool = False) -> Ask:
+        """What to tell the store, now; `lent` or `failed` must follow. Who is leaving gives all back."""
         self.is_asking = True
         self._asked_at = now
         if now >= self.until:
             self.tokens = 0
-        if now - self._spent_at >= _IDLE_SECONDS:
+        if is_leaving or now - self._spent_at >= _IDLE_SECONDS:
             returned, self.tokens = self.tokens, 0
             wanted = 0
         else:
@@ -183,12 +186,19 @@ class Lease:
         """The store's answer to `ask`: so many more, and what was held is good for longer."""
         self.is_asking = False
         self.tokens += tokens
+        self._low = self.tokens // 2 if self.tokens else -1
         # Counted from the question: the store's own count began later.
         self.until = self._asked_at + SPENDABLE_SECONDS
 
     def failed(self) -> None:
         """No answer: what was held stays good until its time is over."""
         self.is_asking = False
+
+    def forget(self) -> None:
+        """Never to be spent again: another lease of this bucket takes its place."""
+        self.tokens = 0
+        self._low = -1
+        self.is_asking = True
 
     def _ahead(self, limit: Limit, now: float) -> int:
         if now - self._used_since >= _AHEAD_SECONDS:

@@ -3,21 +3,21 @@
 __all__ = ["ExactLimiter", "GuardedLimiter"]
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, Limit, filled, spend
+from gateway.core.leases import Ask, Lease
+from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, spend
 from gateway.ports import Clock
 from gateway.stores.limiter import Batch, Takes
+from gateway.stores.notes import Note, Notes, Ready, share, with_held
 
 _BUCKETS_MAX: Final = 50_000
 # A batch that is full leaves at once, so that nobody ever waits for more than one answer before the
 # question; and a script that decides this many keeps nobody else in Redis waiting.
 _BATCH_MAX: Final = 64
 # How soon after an outage all workers' debts are told.
-_SETTLE_SECONDS: Final = 0.25
+_SETTLE_SECONDS: Final = 0.1
 
 
 class ExactLimiter(Protocol):
@@ -26,21 +26,6 @@ class ExactLimiter(Protocol):
     def ask(self, batch: Batch) -> None:
         """As `stores.limiter.RedisLimiter.ask`."""
         ...
-
-
-@dataclass(slots=True)
-class _Note:
-    """What this worker remembers of one bucket.
-
-    `level` is what the store last said, on its own clock, and `seen_us` when that was on ours;
-    `share` is what this worker may still let through by itself; `debt` is what it has let through
-    since and not yet told the store, in tokens.
-    """
-
-    level: BucketLevel | None = None
-    seen_us: int = 0
-    share: BucketLevel | None = None
-    debt: int = 0
 
 
 class _Line:
@@ -58,14 +43,24 @@ class _Line:
 class _Together:
     """Requests that are asked about together; implements `limiter.Batch`."""
 
-    __slots__ = ("_guard", "answers", "buckets", "costs", "debts", "is_asked", "line", "notes")
+    __slots__ = (
+        "_guard",
+        "answers",
+        "asks",
+        "buckets",
+        "costs",
+        "debts",
+        "is_asked",
+        "line",
+        "notes",
+    )
 
     def __init__(
         self,
         guard: "GuardedLimiter",
         line: _Line,
         buckets: tuple[Bucket, ...],
-        notes: Sequence[_Note],
+        notes: Sequence[Note],
     ) -> None:
         self._guard = guard
         self.line = line
@@ -74,6 +69,7 @@ class _Together:
         self.costs: list[int] = []
         self.answers: list[asyncio.Future[Grant]] = []
         self.debts: Sequence[int] = ()
+        self.asks: Sequence[Ask | None] = ()
         self.is_asked = False
 
     def depart(self) -> Takes:
@@ -85,13 +81,16 @@ class _Together:
         # Taken out before the wait: of two batches at once only one may carry the debt.
         for note in notes:
             note.debt = 0
-        return Takes(self.costs, [note.level for note in notes], self.debts)
+        self.asks = self._guard.asks(self)
+        return Takes(self.costs, [note.level for note in notes], self.debts, self.asks)
 
-    def answered(self, left: tuple[BucketLevel, ...], grants: Sequence[Grant]) -> None:
-        self._guard.heard(self, left)
+    def answered(
+        self, left: tuple[BucketLevel, ...], grants: Sequence[Grant], lent: Sequence[int]
+    ) -> None:
         for answer, grant in zip(self.answers, grants, strict=True):
             if not answer.done():  # its caller has gone
-                answer.set_result(grant)
+                answer.set_result(with_held(grant, self.notes))
+        self._guard.heard(self, left, lent)
         self._guard.ended(self)
 
     def failed(self) -> None:
@@ -99,6 +98,9 @@ class _Together:
             self.line.gathering = None
         for note, debt in zip(self.notes, self.debts, strict=False):
             note.debt += debt
+        for note, ask in zip(self.notes, self.asks, strict=False):
+            if ask is not None and note.lease is not None:
+                note.lease.failed()
         for answer, cost in zip(self.answers, self.costs, strict=True):
             if not answer.done():
                 answer.set_result(self._guard.take_share(self, cost))
@@ -114,7 +116,8 @@ class GuardedLimiter:
     charged as debt when the store is back: with the bucket's next request, or by `run`.
 
     Requests on the same buckets that come while an answer for these is on its way are asked about
-    together, in their order. Nothing is taken for a request that has not come yet.
+    together, in their order. With `lends`, a busy worker borrows ahead (core/leases.py), and its
+    requests are decided from memory; without, nothing is taken for a request that has not come yet.
     """
 
     def __init__(
@@ -124,20 +127,35 @@ class GuardedLimiter:
         live_workers: Callable[[], int],
         *,
         buckets_max: int = _BUCKETS_MAX,
+        lends: bool = False,
     ) -> None:
         """At most `buckets_max` buckets are remembered, those used last."""
         self._inner = inner
         self._clock = clock
         self._live_workers = live_workers
-        self._buckets_max = buckets_max
-        self._notes: OrderedDict[str, _Note] = OrderedDict()
+        self._lends = lends
+        self._notes = Notes(buckets_max)
+        # By identity: hashing a tuple of buckets costs more than all the rest of a decision from memory.
+        self._ready: dict[int, Ready] = {}
+        self._lent: dict[str, Bucket] = {}
+        self._is_leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lines: dict[tuple[Bucket, ...], _Line] = {}
         self._indebted: dict[str, Bucket] = {}
 
     def take_nowait(self, buckets: Sequence[Bucket], cost: int) -> Grant | None:
-        """None: an exact answer needs the store. Without buckets there is nothing to ask."""
-        return None if buckets else _UNLIMITED
+        """From what this worker has borrowed; None: the store has to be asked. Without buckets all is allowed."""
+        if not buckets:
+            return _UNLIMITED
+        ready = self._ready.get(id(buckets))
+        if ready is None or ready.buckets is not buckets:
+            return None
+        now = self._clock.monotonic()
+        if not ready.take(cost, now):
+            return None
+        if ready.is_low:
+            self._borrow(ready.buckets)
+        return ready.grant(int(now * MICRO))
 
     async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
         """Take `cost` tokens from every bucket, or none from any. Never raises for a store that is away.
@@ -147,23 +165,19 @@ class GuardedLimiter:
         if not buckets:
             return _UNLIMITED
         named = tuple(buckets)
-        line = self._lines.get(named)
-        if line is None:
-            line = self._lines[named] = _Line()
-        batch = line.gathering
-        if batch is None:
-            notes = [self._note(bucket.name) for bucket in named]
-            batch = line.gathering = _Together(self, line, named, notes)
+        batch = self._gather(named)
         if self._loop is None:
             # Kept, because finding it is a system call on CPython 3.11.
             self._loop = asyncio.get_running_loop()
+        if self._lends:
+            self._get_ready(named, batch.notes, cost)
         answer: asyncio.Future[Grant] = self._loop.create_future()
         batch.costs.append(cost)
         batch.answers.append(answer)
         is_full = len(batch.costs) == _BATCH_MAX
         if is_full:
-            line.gathering = None
-        if not batch.is_asked and (is_full or not line.under_way):
+            batch.line.gathering = None
+        if not batch.is_asked and (is_full or not batch.line.under_way):
             self._ask(batch)
         return await answer
 
@@ -175,6 +189,7 @@ class GuardedLimiter:
         """
         while True:
             await asyncio.sleep(_SETTLE_SECONDS)
+            self.give_back()
             await self.settle()
 
     async def settle(self) -> None:
@@ -183,12 +198,53 @@ class GuardedLimiter:
             grant = await self.take([bucket], 0)
             if grant.is_degraded:
                 return
-            note = self._notes.get(name)
+            note = self._notes.find(name)
             if note is None or not note.debt:
                 self._indebted.pop(name, None)
 
-    def heard(self, batch: _Together, left: Sequence[BucketLevel]) -> None:
+    def give_back(self) -> None:
+        """Return what has been borrowed and is wanted no more."""
+        now = self._clock.monotonic()
+        for name, bucket in tuple(self._lent.items()):
+            note = self._notes.find(name)
+            if (
+                note is None
+                or note.lease is None
+                or not (note.lease.tokens or note.lease.is_asking)
+            ):
+                del self._lent[name]
+            elif self._is_leaving or note.lease.is_idle(now):
+                self._borrow((bucket,))
+
+    async def leave(self) -> None:
+        """Return everything, for good; at most a moment's work. Nothing is decided from memory any more."""
+        self._is_leaving = True
+        self._ready.clear()
+        self._lends = False
+        lent = tuple(self._lent.values())
+        for bucket in lent:
+            await self.take((bucket,), 0)
+
+    def asks(self, batch: _Together) -> Sequence[Ask | None]:
+        """What a batch says of the leases of its buckets, now that it departs."""
+        now = self._clock.monotonic()
+        asks: list[Ask | None] = []
+        for note, bucket in zip(batch.notes, batch.buckets, strict=True):
+            if note.lease is None or note.lease.is_asking:
+                asks.append(None)
+            else:
+                asks.append(note.lease.ask(bucket.limit, now, is_leaving=self._is_leaving))
+        return asks
+
+    def heard(self, batch: _Together, left: Sequence[BucketLevel], lent: Sequence[int]) -> None:
         """The store has answered a batch."""
+        for note, bucket, ask, tokens in zip(
+            batch.notes, batch.buckets, batch.asks, lent, strict=True
+        ):
+            if ask is not None and note.lease is not None:
+                note.lease.lent(tokens)
+                if tokens:
+                    self._lent[bucket.name] = bucket
         seen_us = self._now_us()
         for note, level in zip(batch.notes, left, strict=True):
             note.level, note.seen_us, note.share = level, seen_us, None
@@ -203,7 +259,7 @@ class GuardedLimiter:
             for _, limit in batch.buckets
         ]
         held = [
-            _share(note, limit, workers, cost, now_us)
+            share(note, limit, workers, cost, now_us)
             for note, limit in zip(batch.notes, slowed, strict=True)
         ]
         left, grant = spend(held, slowed, cost, now_us)
@@ -229,41 +285,46 @@ class GuardedLimiter:
         elif self._lines.get(batch.buckets) is line:
             del self._lines[batch.buckets]
 
+    def _gather(self, named: tuple[Bucket, ...]) -> _Together:
+        """The batch that takes in who comes now."""
+        line = self._lines.get(named)
+        if line is None:
+            line = self._lines[named] = _Line()
+        batch = line.gathering
+        if batch is None:
+            notes = [self._note(bucket.name) for bucket in named]
+            batch = line.gathering = _Together(self, line, named, notes)
+        return batch
+
+    def _get_ready(self, named: tuple[Bucket, ...], notes: Sequence[Note], cost: int) -> None:
+        """From its next request on, this set of buckets may be decided from memory."""
+        now = self._clock.monotonic()
+        for note in notes:
+            if note.lease is not None:
+                note.lease.used(cost, now)
+        ready = self._ready.get(id(named))
+        if ready is None or not ready.is_of(notes):
+            if len(self._ready) >= _BUCKETS_MAX:
+                self._ready.clear()
+            self._ready[id(named)] = Ready(named, notes)
+
+    def _borrow(self, named: tuple[Bucket, ...]) -> None:
+        """Ask for more without making anybody wait."""
+        batch = self._gather(named)
+        if not batch.is_asked and not batch.line.under_way:
+            self._ask(batch)
+
     def _ask(self, batch: _Together) -> None:
         batch.line.under_way += 1
         batch.is_asked = True
         self._inner.ask(batch)
 
-    def _note(self, name: str) -> _Note:
-        notes = self._notes
-        note = notes.get(name)
-        if note is not None:
-            notes.move_to_end(name)
-            return note
-        if len(notes) >= self._buckets_max:
-            forgotten, _ = notes.popitem(last=False)
-            self._indebted.pop(forgotten, None)
-        note = notes[name] = _Note()
-        return note
+    def _note(self, name: str) -> Note:
+        lease = Lease(self._clock.monotonic()) if self._lends else None
+        return self._notes.of(name, lease)
 
     def _now_us(self) -> int:
         return int(self._clock.monotonic() * MICRO)
 
 
 _UNLIMITED: Final = Grant(allowed=True, states=(), retry_after_seconds=0.0)
-
-
-def _share(note: _Note, slowed: Limit, workers: int, cost: int, now_us: int) -> BucketLevel:
-    """What this worker may let through of a bucket by itself; `slowed` has the rate of its share."""
-    capacity = slowed.quota * MICRO // workers
-    if note.share is not None:
-        tokens = filled(note.share, slowed, now_us).microtokens
-    elif note.level is not None:
-        whole = slowed._replace(window_seconds=slowed.window_seconds // workers)
-        seen = BucketLevel(note.level.microtokens, note.seen_us)
-        tokens = filled(seen, whole, now_us).microtokens // workers
-    else:
-        tokens = max(capacity * workers // slowed.window_seconds, MICRO)
-        capacity = max(capacity, MICRO)
-    # A share too small to ever hold the cost still saves up for it: the rate stays the share's.
-    return BucketLevel(min(tokens, max(capacity, cost * MICRO)), now_us)

@@ -22,7 +22,9 @@ class _Asked:
     def depart(self) -> Takes:
         return self._takes
 
-    def answered(self, left: tuple[BucketLevel, ...], grants: Sequence[Grant]) -> None:
+    def answered(
+        self, left: tuple[BucketLevel, ...], grants: Sequence[Grant], lent: Sequence[int]
+    ) -> None:
         self.answer.set_result((left, grants))
 
     def failed(self) -> None:

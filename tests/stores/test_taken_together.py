@@ -59,7 +59,7 @@ class HeldLimiter:
             grants.append(grant)
         for bucket, level in zip(batch.buckets, held, strict=True):
             self.left[bucket.name] = level.microtokens // MICRO
-        batch.answered(held, grants)
+        batch.answered(held, grants, [0] * len(held))
 
 
 @pytest.fixture
