@@ -12,10 +12,11 @@ from gateway.app.admitting import Door, admitting
 from gateway.app.plain import lane_terms, upstreams
 from gateway.children import LISTENING, tell_parent
 from gateway.core.readiness import Readiness
-from gateway.http.lane import Lane, Reports
+from gateway.http.lane import Lane
 from gateway.http.listener import ProxyListener
 from gateway.http.operations import operations_app
 from gateway.listening import AppListener
+from gateway.pipeline.exchange import Reports
 from gateway.settings import Settings
 from gateway.stores.valkey import PrivateValkey
 from gateway.tasks import Crew

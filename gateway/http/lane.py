@@ -1,10 +1,10 @@
 """The aiohttp lane: admit, relay, record, for every request that HTTP/1.1 allows (design §7, §11)."""
 
-__all__ = ["Judge", "Lane", "Reports"]
+__all__ = ["Judge", "Lane"]
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -31,9 +31,9 @@ from gateway.http.relay import relay
 from gateway.http.render import problem_answer
 from gateway.http.terms import LaneTerms
 from gateway.http.tunnel import tunnel
-from gateway.pipeline.exchange import Exchange, Observe
+from gateway.pipeline.exchange import Exchange, Reports
 from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
-from gateway.ports import Clock, UsageSink
+from gateway.ports import Clock
 from gateway.upstream.client import Upstream, UpstreamError
 from gateway.upstream.request import Outgoing
 
@@ -46,14 +46,6 @@ class Judge(Protocol):
     def decide(self, inquiry: Inquiry) -> Decision:
         """Yes, no, or what to await."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """Who hears of every finished request."""
-
-    usage: UsageSink
-    observe: Observe
 
 
 class Lane:
@@ -112,7 +104,7 @@ class Lane:
         transport = connection.transport
         if transport is not None and not transport.is_closing():
             transport.write(self._problem(refused, exchange.request_id, CLOSE))
-        self._record(exchange)
+        self._reports.finished(exchange, self._clock)
         connection.cut()
 
     def failed(
@@ -275,20 +267,7 @@ class Lane:
         connection = call.connection
         connection.unwatch()
         connection.unwatch_body()
-        self._record(call.exchange)
-
-    def _record(self, exchange: Exchange) -> None:
-        now = self._clock.monotonic()
-        record = exchange.record(now, self._clock.now())
-        upstream_seconds = exchange.upstream_seconds(now)
-        self._reports.usage.record(record)
-        self._reports.observe(
-            record,
-            None if exchange.key is None else exchange.key.name,
-            max(0.0, record.duration_seconds - (upstream_seconds or 0.0)),
-            upstream_seconds,
-            exchange.target,
-        )
+        self._reports.finished(call.exchange, self._clock)
 
     async def _leave(self, call: Call) -> web.StreamResponse:
         """After the answer: what becomes of the connection, and of a body that nobody wanted."""

@@ -1,12 +1,14 @@
 """What is known of one request so far; it ends as one usage record, whichever way it ends."""
 
-__all__ = ["CLIENT_GONE", "CLIENT_GONE_STATUS", "Exchange", "Observe"]
+__all__ = ["CLIENT_GONE", "CLIENT_GONE_STATUS", "Exchange", "Observe", "Reports"]
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.keys import Key
 from gateway.core.record import SERVED, UsageRecord
 from gateway.core.refusal import Refusal, Refused
+from gateway.ports import Clock, UsageSink
 
 # The outcome, and the status in the record, of a request whose client left before there was an answer.
 CLIENT_GONE = "client_gone"
@@ -118,3 +120,26 @@ class Exchange:
         if self.upstream_began is None:
             return None
         return (self.upstream_ended or now) - self.upstream_began
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Who hears of every finished request."""
+
+    usage: UsageSink
+    observe: Observe
+
+    def finished(self, exchange: Exchange, clock: Clock) -> None:
+        """Tell them; to be called once for each exchange. Never waits and never raises."""
+        now = clock.monotonic()
+        record = exchange.record(now, clock.now())
+        upstream_seconds = exchange.upstream_seconds(now)
+        self.usage.record(record)
+        key = exchange.key
+        self.observe(
+            record,
+            None if key is None else key.name,
+            max(0.0, record.duration_seconds - (upstream_seconds or 0.0)),
+            upstream_seconds,
+            exchange.target,
+        )

@@ -19,9 +19,10 @@ from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.core.scopes import ScopeTable
 from gateway.http.bounds import ClientBounds
-from gateway.http.lane import Lane, Reports
+from gateway.http.lane import Lane
 from gateway.http.listener import ProxyListener
 from gateway.http.terms import LaneTerms
+from gateway.pipeline.exchange import Reports
 from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
 from gateway.pipeline.terms import Terms
 from gateway.upstream.client import Upstream, UpstreamBounds
