@@ -1,0 +1,199 @@
+"""One document of each kind that the admin API answers with."""
+
+__all__ = ["ACCOUNT", "KEY", "NOW", "RECEIPT", "SAMPLES", "TOKEN", "USER"]
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel
+
+from admin.wire import checks, keys, people, receipt, records, transfer, words
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+MINUTES = timedelta(minutes=1)
+
+RECEIPT = receipt.ReceiptDocument(workers=2, acknowledged=2, ms=11, missing=())
+LAST_USE = keys.LastUseDocument(at=NOW - 3 * MINUTES, address="192.0.2.7", route="dns")
+SECRET = keys.SecretDocument(
+    id="9aB3xxxxxxxx",
+    shown="sk_live_9aB3…",
+    created_at=NOW - 2 * MINUTES,
+    expires_at=None,
+    revoked_at=None,
+    replaced_at=None,
+    until_unused=False,
+    last_used=None,
+    uses=0,
+    used_by=(),
+)
+KEY = keys.KeyDocument(
+    id="key_1",
+    account="acc_1",
+    owner=None,
+    name="ci",
+    type=words.KeyType.SECRET,
+    environment=words.Environment.LIVE,
+    status=words.KeyStatus.ACTIVE,
+    state="active",
+    scopes=("read-only", "dns-only"),
+    effective_scopes=("read-only", "dns-only"),
+    created_at=NOW - 2 * MINUTES,
+    updated_at=NOW - 2 * MINUTES,
+    not_before=None,
+    expires_at=None,
+    revoked_at=None,
+    deleted_at=None,
+    allowed_ips=(),
+    allowed_origins=(),
+    limits=(),
+    metadata={},
+    secrets=(SECRET,),
+    last_used=None,
+    rotation_due=False,
+    warnings=(),
+    version=2,
+)
+ACCOUNT = people.AccountDocument(
+    id="acc_1",
+    name="Acme",
+    plan="starter",
+    status="active",
+    api_access=words.ApiAccess.APPROVED,
+    api_access_reason=None,
+    api_access_changed_at=None,
+    created_at=NOW - 5 * MINUTES,
+    updated_at=NOW - 5 * MINUTES,
+    version=1,
+)
+USER = people.UserDocument(
+    id="usr_1",
+    email="jo@example.com",
+    name="Jo",
+    role=words.Role.MEMBER,
+    account="acc_1",
+    scopes=None,
+    status="active",
+    created_at=NOW - 4 * MINUTES,
+    updated_at=NOW - 4 * MINUTES,
+    version=3,
+)
+TOKEN = people.TokenDocument(
+    id="tok_1",
+    name="deploy",
+    role=words.Role.ADMIN,
+    account=None,
+    permissions=None,
+    created_at=NOW - 6 * MINUTES,
+    expires_at=None,
+    revoked_at=None,
+)
+ENTRY = records.AuditDocument(
+    sequence=7,
+    at=NOW - MINUTES,
+    actor_kind="operator",
+    actor_id="jo",
+    actor_name="jo",
+    address="",
+    request_id="",
+    action="key.revoke",
+    target_kind="key",
+    target_id="key_1",
+    account="acc_1",
+    before={"status": "active"},
+    after={"status": "revoked"},
+    hash="ab" * 32,
+)
+EVENT = records.EventDocument(
+    sequence=9, at=NOW - MINUTES, kind="key.revoked", account="acc_1", key="key_1", data={}
+)
+LINE = transfer.ExportLine(number=1, account="acc_1", name="ci", id="key_1")
+LEFT = checks.LimitLeft(name="default", quota=1000, window=60, remaining=940, reset_in=4)
+REQUEST = records.UsageDocument(
+    at=NOW - MINUTES,
+    request_id="r1",
+    method="GET",
+    path="/v1/dns/zones",
+    route="dns",
+    status=200,
+    outcome="served",
+    duration_ms=1.5,
+    bytes_in=0,
+    bytes_out=2048,
+    address="192.0.2.7",
+)
+
+
+def _more(document: BaseModel, kind: type[BaseModel], **fields: object) -> BaseModel:
+    return kind.model_validate({**document.model_dump(), **fields})
+
+
+_ONCE = {
+    "secret": "sk_live_9aB3xxxxxxxx" + "s" * 38,
+    "api_key": "9aB3xxxxxxxx",
+    "api_secret": "s" * 32,
+}
+
+SAMPLES: Mapping[type[BaseModel], BaseModel] = {
+    one.__class__: one
+    for one in (
+        KEY,
+        _more(KEY, keys.KeyChanged, enforced=RECEIPT),
+        _more(KEY, keys.KeyCreated, **_ONCE),
+        _more(KEY, keys.KeyRotated, **_ONCE, enforced=RECEIPT),
+        keys.KeyPage(keys=(KEY,), next_cursor=None),
+        ACCOUNT,
+        _more(ACCOUNT, people.AccountChanged, enforced=RECEIPT),
+        people.AccountPage(accounts=(ACCOUNT,), next_cursor=None),
+        USER,
+        _more(USER, people.UserChanged, enforced=RECEIPT),
+        people.UserPage(users=(USER,), next_cursor=None),
+        TOKEN,
+        _more(TOKEN, people.TokenCreated, secret="kwadmin_" + "t" * 50),
+        people.TokenPage(tokens=(TOKEN,), next_cursor=None),
+        people.MeDocument(
+            kind="token",
+            id="tok_1",
+            name="deploy",
+            role=words.Role.ADMIN,
+            account=None,
+            permissions=(words.Permission.KEYS_READ,),
+        ),
+        people.PlanPage(
+            plans=(
+                people.PlanDocument(
+                    name="starter",
+                    limits=({"name": "default", "quota": 1000, "window": 60, "per": "key"},),
+                    member_scopes=("read-only",),
+                    monthly_quota=1_000_000,
+                ),
+            ),
+            scopes=(people.ScopeDocument(name="read-only", rules=({"methods": ("GET",)},)),),
+            default_plan="starter",
+        ),
+        records.AuditPage(entries=(ENTRY,), next_cursor=None),
+        records.AuditVerdict(ok=True, entries=7, head_sequence=7, head_hash="ab" * 32),
+        records.EventPage(events=(EVENT,), last_sequence=9),
+        records.UsageList(id="key_1", requests=(REQUEST,)),
+        transfer.ImportResult(
+            results=(transfer.ImportedLine(number=1, outcome="created", key="key_1"),)
+        ),
+        transfer.ExportPage(lines=(LINE,), next_cursor=None),
+        checks.VerifyDocument(
+            active=True,
+            key="key_1",
+            name="ci",
+            client_id="acc_1",
+            scope="read-only",
+            limits=(LEFT,),
+        ),
+        checks.ExplainDocument(
+            key="key_1",
+            allowed=True,
+            status=200,
+            code=None,
+            route="dns",
+            rules=(checks.RuleDocument(rule="state", outcome="pass", detail="It is active."),),
+            limits=(LEFT,),
+        ),
+    )
+}
