@@ -1,0 +1,97 @@
+"""Asking the workers, over their sockets, what they know of themselves."""
+
+__all__ = ["Gatherer"]
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from admin.plane.merging import CONTROL_PLANE, Expositions
+from admin.plane.readiness import State, overall
+from gateway.core.readiness import Readiness
+
+# Shorter than the patience of whoever asks us: a worker that hangs is told as missing.
+_DEADLINE_SECONDS: Final = 1.0
+
+
+class Gatherer:
+    """Knows the workers by the names of their sockets; a worker that does not answer in time is missing."""
+
+    def __init__(
+        self,
+        workers: Mapping[str, aiohttp.ClientSession],
+        render_own: Callable[[], bytes],
+        own_state: Callable[[], State],
+    ) -> None:
+        """`workers` are connected by `opened`; the control plane's own part comes from the two functions."""
+        self._workers = workers
+        self._render_own = render_own
+        self._own_state = own_state
+        self._expositions = Expositions()
+        self._merging = asyncio.Lock()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls,
+        sockets: Sequence[Path],
+        *,
+        render_own: Callable[[], bytes],
+        own_state: Callable[[], State],
+    ) -> AsyncIterator["Gatherer"]:
+        """A gatherer for the workers on these sockets, for as long as the block."""
+        async with contextlib.AsyncExitStack() as stack:
+            workers = {
+                socket.stem: await stack.enter_async_context(_client(socket)) for socket in sockets
+            }
+            yield cls(workers, render_own, own_state)
+
+    async def metrics(self) -> bytes:
+        """One exposition of all processes."""
+        texts = await self._ask_all("/metrics")
+        async with self._merging:
+            own = self._render_own().decode()
+            said = {**texts, CONTROL_PLANE: own}
+            # Thousands of lines are parsed; what else this process answers does not wait for it.
+            return await asyncio.to_thread(self._expositions.merged, said)
+
+    async def readiness(self) -> tuple[Readiness, dict[str, Any]]:
+        """Whether the whole is ready, and how each part is."""
+        texts = await self._ask_all("/readyz")
+        return overall({name: _state(text) for name, text in texts.items()}, self._own_state())
+
+    async def _ask_all(self, path: str) -> dict[str, str | None]:
+        answers = await asyncio.gather(*(_ask(client, path) for client in self._workers.values()))
+        return dict(zip(self._workers, answers, strict=True))
+
+
+def _client(socket: Path) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        base_url="http://worker",
+        connector=aiohttp.UnixConnector(str(socket), limit=8),
+        timeout=aiohttp.ClientTimeout(total=_DEADLINE_SECONDS),
+    )
+
+
+async def _ask(client: aiohttp.ClientSession, path: str) -> str | None:
+    try:
+        async with client.get(path) as answer:
+            return await answer.text()
+    except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError):
+        return None
+
+
+def _state(text: str | None) -> State | None:
+    """What a worker said; what cannot be read is as good as no answer."""
+    try:
+        said = json.loads(text or "")
+    except ValueError:
+        return None
+    return (
+        {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else None
+    )

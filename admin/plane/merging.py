@@ -1,0 +1,155 @@
+"""One exposition out of those of several processes; no I/O.
+
+Counters and histograms are added up: a sum never falls, so what a process that has ended, or does not
+answer just now, had counted stays in it. Of gauges each has its rule. What is true of one process alone
+(memory, processor time, the lag of its event loop) is never mixed: such series carry its name.
+"""
+
+__all__ = ["CONTROL_PLANE", "Expositions", "text_of"]
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+CONTROL_PLANE: Final = "control-plane"
+
+_PROCESS_LABEL: Final = "process"
+_OF_ONE_PROCESS: Final = ("process_", "python_", "keywright_event_loop_lag_seconds")
+# Their series come and go with who is busiest; of a process that has ended they would pile up.
+_OF_ONE_KEY: Final = "keywright_key_"
+_ADDED_UP: Final = frozenset({"counter", "histogram"})
+# True as soon as it is true anywhere; other gauges are amounts, and are added up.
+_HIGHEST: Final = frozenset({"keywright_degraded"})
+_BORN: Final = "process_start_time_seconds"
+
+_Labels = tuple[tuple[str, str], ...]
+
+
+class _Family:
+    """A metric while values are put into it, in the order of their first appearance."""
+
+    def __init__(self, like: Metric) -> None:
+        self.name = like.name
+        self.kind = like.type
+        self._text = like.documentation
+        self._values: dict[tuple[str, _Labels], float] = {}
+
+    def take(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        series = (name, tuple(sorted(labels.items())))
+        had = self._values.get(series)
+        if had is None:
+            self._values[series] = value
+        else:
+            self._values[series] = max(had, value) if self.name in _HIGHEST else had + value
+
+    def take_all(self, other: Metric, more: Mapping[str, str]) -> None:
+        for sample in other.samples:
+            self.take(sample.name, {**sample.labels, **more}, sample.value)
+
+    def metric(self) -> Metric:
+        made = Metric(self.name, self._text, self.kind)
+        for (name, labels), value in self._values.items():
+            made.add_sample(name, dict(labels), value)
+        return made
+
+
+class _Sum:
+    """Metrics of several processes, by name."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, _Family] = {}
+
+    def take(self, metrics: Iterable[Metric], more: Mapping[str, str] | None = None) -> None:
+        for metric in metrics:
+            family = self._families.get(metric.name)
+            if family is None:
+                family = self._families[metric.name] = _Family(metric)
+            family.take_all(metric, more or {})
+
+    def metrics(self) -> Iterator[Metric]:
+        for family in self._families.values():
+            yield family.metric()
+
+
+class Expositions:
+    """What each process said last, and what those before them had counted. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        """Nobody has said anything."""
+        self._latest: dict[str, tuple[Metric, ...]] = {}
+        self._ended = _Sum()
+
+    def merged(self, said: Mapping[str, str | None]) -> bytes:
+        """The exposition of all, in the text format; None is a process that does not answer.
+
+        Raises ValueError for what is no exposition.
+        """
+        heard = {
+            process: tuple(text_string_to_metric_families(text))
+            for process, text in said.items()
+            if text is not None
+        }
+        for process, metrics in heard.items():
+            self._note(process, metrics)
+        whole = _Sum()
+        whole.take(self._ended.metrics())
+        for process in said:
+            latest = self._latest.get(process, ())
+            if process not in heard:
+                latest = tuple(metric for metric in latest if _is_sum(metric))
+            whole.take(metric for metric in latest if not _is_of_one_process(metric))
+            whole.take(filter(_is_of_one_process, latest), {_PROCESS_LABEL: process})
+        return text_of([*whole.metrics(), _presence(said)])
+
+    def _note(self, process: str, metrics: tuple[Metric, ...]) -> None:
+        before = self._latest.get(process, ())
+        if before and _born(before) != _born(metrics):
+            self._ended.take(
+                metric
+                for metric in before
+                if _is_sum(metric) and not metric.name.startswith(_OF_ONE_KEY)
+            )
+        self._latest[process] = metrics
+
+
+def text_of(metrics: Iterable[Metric]) -> bytes:
+    """These metrics in the text format."""
+    registry = CollectorRegistry()
+    registry.register(_Given(list(metrics)))
+    return generate_latest(registry)
+
+
+class _Given(Collector):
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _is_of_one_process(metric: Metric) -> bool:
+    return metric.name.startswith(_OF_ONE_PROCESS)
+
+
+def _is_sum(metric: Metric) -> bool:
+    return metric.type in _ADDED_UP and not _is_of_one_process(metric)
+
+
+def _born(metrics: Iterable[Metric]) -> float | None:
+    """When the process began, as it says itself."""
+    return next(
+        (sample.value for metric in metrics for sample in metric.samples if sample.name == _BORN),
+        None,
+    )
+
+
+def _presence(said: Mapping[str, str | None]) -> Metric:
+    up = Metric("keywright_process_up", "1 while a process of this gateway answers.", "gauge")
+    for process, text in said.items():
+        up.add_sample("keywright_process_up", {_PROCESS_LABEL: process}, float(text is not None))
+    return up

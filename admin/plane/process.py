@@ -1,0 +1,65 @@
+"""The control plane as a process: the admin API, and what there is to know of all workers, on the admin port."""
+
+__all__ = ["run"]
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from admin.plane.gathering import Gatherer
+from admin.plane.operations import operations_routes
+from admin.plane.readiness import State
+from gateway.app.admitting import Door, admitting
+from gateway.children import LISTENING, tell_parent
+from gateway.core.readiness import Readiness
+from gateway.listening import AppListener
+from gateway.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, workers: Sequence[Path]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way. `workers` are the sockets of the workers.
+
+    Raises Misuse, with words for the operator, when it cannot start.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with _listening(settings, workers) as address:
+        tell_parent(LISTENING, address)
+        log.info("control_plane_listening", admin=address)
+        await stop.wait()
+    log.info("control_plane_stopped")
+
+
+@contextlib.asynccontextmanager
+async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterator[str]:
+    """All of it, listening at the address that the block is given."""
+    async with contextlib.AsyncExitStack() as stack:
+        door = await stack.enter_async_context(admitting(settings, is_worker=False))
+        gatherer = await stack.enter_async_context(
+            Gatherer.opened(
+                workers, render_own=door.metrics.render, own_state=lambda: _state_of(door)
+            )
+        )
+        app = web.Application()
+        app.add_routes(operations_routes(gatherer))
+        listener = AppListener(app)
+        stack.push_async_callback(listener.close)
+        await door.joined()
+        host = settings.admin.host
+        port = await listener.listen_at(host, settings.admin.port, "admin")
+        yield f"{host}:{port}"
+
+
+def _state_of(door: Door) -> State:
+    away = door.condition.away
+    stores = {store: "away" if store in away else "ok" for store in ("redis", "sql")}
+    return {"status": (Readiness.DEGRADED if away else Readiness.READY).word, **stores}
