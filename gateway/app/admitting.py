@@ -121,6 +121,7 @@ async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Doo
         )
         # Closed last but for the stores: whatever was recorded until then is still written.
         stack.push_async_callback(usage.drain)
+        stack.push_async_callback(stores.limiter.leave)
         crew = await stack.enter_async_context(Crew())
         admission, freshness = _admission(stack, basis, stores)
         for part, work in (
@@ -192,7 +193,12 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
         redis=redis,
         reader=SqlKeyReader(engine, settings.store.deadline_seconds),
         registry=registry,
-        limiter=GuardedLimiter(RedisLimiter(redis), basis.clock, registry.count),
+        limiter=GuardedLimiter(
+            RedisLimiter(redis, basis.name),
+            basis.clock,
+            registry.count,
+            lends=settings.limits.mode == "leased",
+        ),
         feed=RedisFeed(
             redis, basis.clock, basis.name, on_enforced=basis.metrics.revocation_seconds
         ),

@@ -267,7 +267,7 @@ class KeysSettings(Section):
 class LimitsSettings(Section):
     """How limits are counted."""
 
-    mode: Literal["exact"] = "exact"
+    mode: Literal["leased", "exact"] = "leased"
 
 
 class HeadersSettings(Section):
