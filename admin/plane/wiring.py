@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator
 from admin.services.accounts import AccountRules, AccountService
 from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
+from admin.services.hashing import SlowHashes
 from admin.services.keys import KeyRules, KeyService
 from admin.services.repeats import Repeats
 from admin.services.sealing import Sealer
+from admin.services.transfer import TransferRules, TransferService
 from admin.services.usage import UsageService
 from admin.stores.accounts import AccountStore
 from admin.stores.concerned import ConcernedSecrets
 from admin.stores.idempotency import IdempotencyStore
 from admin.stores.keys import KeyStore
+from admin.stores.transfer import TransferStore
 from gateway.clock import SystemClock
 from gateway.settings import Settings, revealed
 from gateway.stores.announcer import RedisAnnouncer
@@ -59,19 +62,36 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             clock,
             KeyRules(settings.scopes, settings.keys.vendor_prefix),
         )
+        account_rules = AccountRules(
+            settings.plans,
+            settings.accounts.default_plan,
+            settings.accounts.default_api_access,
+        )
+        hashes = SlowHashes()
+        stack.callback(hashes.close)
+        transfer = TransferService(
+            store=TransferStore(engine),
+            accounts=AccountStore(engine),
+            hashes=hashes,
+            peppers=peppers,
+            clock=clock,
+            rules=TransferRules(
+                settings.scopes,
+                account_rules,
+                settings.keys.vendor_prefix,
+                settings.keys.accept_imported,
+            ),
+        )
         accounts = AccountService(
             AccountStore(engine),
             Enforcement(announcer, ConcernedSecrets(engine)),
             Repeats(IdempotencyStore(engine), Sealer(peppers)),
             clock,
-            AccountRules(
-                settings.plans,
-                settings.accounts.default_plan,
-                settings.accounts.default_api_access,
-            ),
+            account_rules,
         )
         yield Services(
             accounts=accounts,
             keys=keys,
+            transfer=transfer,
             usage=UsageService(keys, SqlKeyUsage(engine)),
         )

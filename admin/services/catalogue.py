@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
 from admin.services.keys import KeyService
+from admin.services.transfer import TransferService
 from admin.services.usage import UsageService
 
 
@@ -15,4 +16,5 @@ class Services:
 
     accounts: AccountService
     keys: KeyService
+    transfer: TransferService
     usage: UsageService

@@ -8,6 +8,7 @@ __all__ = [
     "ImportRequest",
     "ImportResult",
     "ImportedLine",
+    "ImportedSecret",
 ]
 
 from typing import Literal
@@ -16,7 +17,8 @@ from pydantic import Field, SecretStr
 
 from admin.wire.base import Document, Metadata, PageQuery, Request, Text, Timestamp
 from admin.wire.keys import LimitDocument
-from gateway.core.keys import Environment, KeyStatus, KeyType
+from admin.wire.people import AccountStatus
+from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 
 
 class ImportedSecret(Request):
@@ -29,10 +31,15 @@ class ImportedSecret(Request):
     created_at: Timestamp
     expires_at: Timestamp | None = None
     revoked_at: Timestamp | None = None
+    replaced_at: Timestamp | None = None
+    until_unused: bool = False
 
 
 class ImportLine(Request):
-    """One key: `value` as its holder has it, or `secrets` from an export. `number` is the line in the file."""
+    """One key: `value` as its holder has it, or `secrets` from an export. `number` is the line in the file.
+
+    `account` is an id or a name; what is said of the account counts where it has to be made.
+    """
 
     number: int = Field(ge=0)
     account: str
@@ -40,13 +47,24 @@ class ImportLine(Request):
     value: SecretStr | None = Field(default=None, max_length=4096)
     id: str | None = None
     account_name: Text | None = None
+    account_status: AccountStatus | None = None
+    account_api_access: ApiAccess | None = None
     plan: str | None = None
+    owner: str | None = Field(
+        default=None, description="The e-mail address of a user, whom the key never exceeds."
+    )
+    vendor: str | None = Field(
+        default=None, description="The vendor prefix under which the secrets were made."
+    )
     type: KeyType = KeyType.SECRET
     environment: Environment = Environment.LIVE
     status: KeyStatus = KeyStatus.ACTIVE
     scopes: tuple[str, ...] = ()
+    created_at: Timestamp | None = None
     not_before: Timestamp | None = None
     expires_at: Timestamp | None = None
+    revoked_at: Timestamp | None = None
+    deleted_at: Timestamp | None = None
     allowed_ips: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     limits: tuple[LimitDocument, ...] = ()
