@@ -1,12 +1,12 @@
 """What a key may do under the present configuration, worked out once per key and not once per request."""
 
-__all__ = ["KnownKey", "Terms"]
+__all__ = ["KnownKey", "Terms", "identity_fields"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.addresses import Networks, throttle_name
-from gateway.core.headers import Lines
+from gateway.core.headers import Lines, TextField
 from gateway.core.keys import Environment, Key, KeyType, narrowed
 from gateway.core.limits import Bucket, CountedPer, Limit
 from gateway.core.routes import RouteTable
@@ -88,7 +88,7 @@ class Terms:
                 if limit.per is not CountedPer.ADDRESS
             ),
             address_limits=tuple(limit for limit in limits if limit.per is CountedPer.ADDRESS),
-            identity=_identity(key, scopes),
+            identity=Lines.of(identity_fields(key, scopes)),
             checked_at=checked_at,
         )
 
@@ -106,12 +106,11 @@ def _counted(key: Key, limit: Limit) -> str:
     return key.id if limit.per is CountedPer.KEY else "account"
 
 
-def _identity(key: Key, scopes: tuple[str, ...]) -> Lines:
-    return Lines.of(
-        (
-            ("X-Keywright-Key-Id", key.id),
-            ("X-Keywright-Account", key.account.id),
-            ("X-Keywright-Scopes", " ".join(scopes)),
-            ("X-Keywright-Environment", key.environment.value),
-        )
+def identity_fields(key: Key, scopes: tuple[str, ...]) -> tuple[TextField, ...]:
+    """Who asks, as the upstream is told; `scopes` are those that are left of the key's."""
+    return (
+        ("X-Keywright-Key-Id", key.id),
+        ("X-Keywright-Account", key.account.id),
+        ("X-Keywright-Scopes", " ".join(scopes)),
+        ("X-Keywright-Environment", key.environment.value),
     )
