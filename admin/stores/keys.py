@@ -1,202 +1,173 @@
-"""Keys and their secrets in SQL: written here, and read back as the control plane shows them."""
+"""Keys and their secrets in SQL: read whole, locked, and written back."""
 
-__all__ = ["KeyStore", "KeyView", "NewSecret", "SecretView"]
+__all__ = ["KeyStore"]
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.keys import Environment, KeyStatus, KeyType
-from gateway.core.limits import CountedPer, Limit
-from gateway.stores.sql_engine import read_rows, write_transaction
-from gateway.stores.tables import accounts, from_us, keys, secrets, to_us
-
-
-@dataclass(frozen=True, slots=True)
-class SecretView:
-    """One secret of a key: its public id, and `shown`, as much of its token as lists may show."""
-
-    id: str
-    created_at: float
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    shown: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewSecret:
-    """A secret on its way into SQL: of the token only the hash."""
-
-    id: str
-    token_hash: str = field(repr=False)
-    cost_class: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyView:
-    """One key. Times are seconds since the epoch, UTC; `version` grows with each change of it or its account."""
-
-    id: str
-    account_id: str
-    name: str
-    type: KeyType
-    environment: Environment
-    status: KeyStatus
-    scopes: tuple[str, ...]
-    version: int
-    created_at: float
-    updated_at: float
-    secrets: tuple[SecretView, ...]
-    not_before: float | None = None
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    addresses: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
-    limits: tuple[Limit, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-_KEYS = (
-    select(
-        keys,
-        (keys.c.version + accounts.c.version).label("both_versions"),
-        secrets.c.id.label("secret_id"),
-        secrets.c.created_us.label("secret_created_us"),
-        secrets.c.expires_us.label("secret_expires_us"),
-        secrets.c.revoked_us.label("secret_revoked_us"),
-    )
-    .join(accounts, accounts.c.id == keys.c.account_id)
-    .join(secrets, secrets.c.key_id == keys.c.id)
-    .order_by(keys.c.created_us, keys.c.id, secrets.c.created_us, secrets.c.id)
+from admin.core.caller import Caller
+from admin.core.page import Page, PageRequest
+from admin.stores.key_listing import KeyFilter, list_ids
+from admin.stores.key_records import (
+    AccountState,
+    KeyFields,
+    KeyOwner,
+    KeyRecord,
+    NewSecret,
+    SecretRecord,
+    SecretUser,
 )
+from admin.stores.key_rows import (
+    KEYS,
+    SECRETS,
+    account_state,
+    key_columns,
+    key_owner,
+    records,
+    secret_columns,
+)
+from admin.stores.transaction import Transaction, transaction
+from gateway.stores.sql_engine import read_rows
+from gateway.stores.tables import accounts, from_us, keys, secrets, to_us, usage_records, users
+
+# How far back it is looked who used a replaced secret, and how many of them are told.
+_REQUESTS_MAX = 50_000
+_USERS_MAX = 50
 
 
 class KeyStore:
-    """One method is one transaction."""
+    """Every method raises StoreError when the database cannot answer."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Every method raises StoreError when the database cannot answer."""
+        """`engine` is open, on a database of the present schema."""
         self._engine = engine
 
-    async def insert(self, key: KeyView, secret: NewSecret) -> KeyView | None:
-        """Add a key with its first secret, and read it back; None if there is no such account."""
-        async with write_transaction(self._engine, "add a key") as connection:
-            account = select(accounts.c.id).where(accounts.c.id == key.account_id)
-            if (await connection.execute(account)).first() is None:
-                return None
-            await connection.execute(insert(keys).values(_key_columns(key)))
-            await connection.execute(
-                insert(secrets).values(
-                    id=secret.id,
-                    key_id=key.id,
-                    token_hash=secret.token_hash,
-                    cost_class=secret.cost_class,
-                    created_us=to_us(key.created_at),
-                )
+    def transaction(
+        self, operation: str, caller: Caller, now: float
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """One change with its audit entries and events: all or nothing."""
+        return transaction(self._engine, operation, caller, now)
+
+    async def find(self, key_id: str) -> KeyRecord | None:
+        """The key with this id, deleted or not; None if there never was one."""
+        found = await self.find_all([key_id])
+        return found[0] if found else None
+
+    async def find_all(self, key_ids: Collection[str]) -> tuple[KeyRecord, ...]:
+        """Those of the keys that exist, in the order of `key_ids`."""
+        if not key_ids:
+            return ()
+        # Keys first: a version must never be newer than what is shown under it.
+        rows = await read_rows(self._engine, "show keys", KEYS.where(keys.c.id.in_(key_ids)))
+        secret_rows = await read_rows(
+            self._engine, "show secrets", SECRETS.where(secrets.c.key_id.in_(key_ids))
+        )
+        place = {key_id: number for number, key_id in enumerate(key_ids)}
+        return records(sorted(rows, key=lambda row: place[row.id]), secret_rows)
+
+    async def list(self, wanted: KeyFilter, page: PageRequest, now: float) -> Page[KeyRecord]:
+        """The keys that fit at `now`. Raises Misuse for a cursor of another order."""
+        ids = await list_ids(self._engine, wanted, page, now)
+        return Page(await self.find_all(ids.items), ids.next_cursor)
+
+    async def used_by(self, key_id: str, secret: SecretRecord) -> tuple[SecretUser, ...]:
+        """Who has used the secret since it was replaced, the latest first: at most 50 addresses.
+
+        Of a key with very many requests, only the 50,000 up to the secret's last use are looked at.
+        """
+        if secret.replaced_at is None or secret.last_used is None:
+            return ()
+        used = usage_records.c
+        latest = (
+            select(used.secret_id, used.address, used.at_us)
+            .where(
+                used.key_id == key_id,
+                used.at_us.between(to_us(secret.replaced_at), to_us(secret.last_used.at)),
             )
-            stored = (await connection.execute(_KEYS.where(keys.c.id == key.id))).all()
-        return next(_views(stored))
+            .order_by(used.at_us.desc())
+            .limit(_REQUESTS_MAX)
+            .subquery()
+        )
+        last_us = func.max(latest.c.at_us)
+        rows = await read_rows(
+            self._engine,
+            "show who uses a secret",
+            select(latest.c.address, last_us.label("last_us"), func.count().label("requests"))
+            .where(latest.c.secret_id == secret.id)
+            .group_by(latest.c.address)
+            .order_by(last_us.desc(), latest.c.address)
+            .limit(_USERS_MAX),
+        )
+        return tuple(SecretUser(row.address, from_us(row.last_us), row.requests) for row in rows)
 
-    async def find(self, key_id: str) -> KeyView | None:
-        """The key with this id, or None."""
-        rows = await read_rows(self._engine, "show a key", _KEYS.where(keys.c.id == key_id))
-        return next(_views(rows), None)
+    async def lock(self, tx: Transaction, key_id: str) -> KeyRecord | None:
+        """The key, which nobody else can change before the transaction ends; None if there is none.
 
-    async def find_all(self, account_id: str | None = None) -> tuple[KeyView, ...]:
-        """Every key (of one account), oldest first."""
-        wanted: list[ColumnElement[bool]] = []
-        if account_id is not None:
-            wanted.append(keys.c.account_id == account_id)
-        return tuple(_views(await read_rows(self._engine, "list keys", _KEYS.where(*wanted))))
+        Nor can its account or owner be changed: its version is what it will be when this is committed,
+        so that no copy that was read before carries the same number.
+        """
+        locked = await tx.connection.execute(
+            select(keys.c.account_id, keys.c.owner_id).where(keys.c.id == key_id).with_for_update()
+        )
+        row = locked.one_or_none()
+        if row is None:
+            return None
+        await self.account(tx, row.account_id)
+        if row.owner_id is not None:
+            await self.owner(tx, row.owner_id)
+        whole = (await tx.connection.execute(KEYS.where(keys.c.id == key_id))).all()
+        its_secrets = await tx.connection.execute(SECRETS.where(secrets.c.key_id == key_id))
+        return records(whole, its_secrets.all())[0]
 
-    async def revoke(self, key_id: str, now: float) -> KeyView | None:
-        """Revoke the key for good; one already revoked stays as it is. None if there is no such key."""
-        async with write_transaction(self._engine, "revoke a key") as connection:
-            await connection.execute(
-                update(keys)
-                .where(keys.c.id == key_id, keys.c.status != KeyStatus.REVOKED.value)
-                .values(
-                    status=KeyStatus.REVOKED.value,
-                    revoked_us=to_us(now),
-                    updated_us=to_us(now),
-                    version=keys.c.version + 1,
-                )
+    async def account(self, tx: Transaction, account_id: str) -> AccountState | None:
+        """The account, which nobody can change before the transaction ends."""
+        found = await tx.connection.execute(
+            select(accounts).where(accounts.c.id == account_id).with_for_update(read=True)
+        )
+        row = found.one_or_none()
+        return None if row is None else account_state(row)
+
+    async def owner(self, tx: Transaction, user_id: str) -> KeyOwner | None:
+        """The user, whom nobody can change before the transaction ends."""
+        found = await tx.connection.execute(
+            select(users).where(users.c.id == user_id).with_for_update(read=True)
+        )
+        row = found.one_or_none()
+        return None if row is None else key_owner(row)
+
+    async def insert(self, tx: Transaction, key: KeyFields, secret: NewSecret) -> None:
+        """Add a key with its first secret, under ids that no other has."""
+        await tx.connection.execute(insert(keys).values(**key_columns(key), version=1))
+        await self.insert_secret(tx, key.id, secret)
+
+    async def insert_secret(self, tx: Transaction, key_id: str, secret: NewSecret) -> None:
+        """Add a secret to a key."""
+        await tx.connection.execute(
+            insert(secrets).values(
+                id=secret.id,
+                key_id=key_id,
+                token_hash=secret.token_hash,
+                cost_class=secret.cost_class,
+                created_us=to_us(tx.now),
             )
-            rows = (await connection.execute(_KEYS.where(keys.c.id == key_id))).all()
-        return next(_views(rows), None)
+        )
 
-
-def _key_columns(key: KeyView) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "account_id": key.account_id,
-        "name": key.name,
-        "type": key.type.value,
-        "environment": key.environment.value,
-        "status": key.status.value,
-        "scopes": list(key.scopes),
-        "not_before_us": _microseconds(key.not_before),
-        "expires_us": _microseconds(key.expires_at),
-        "addresses": list(key.addresses),
-        "origins": list(key.origins),
-        "limits": [limit._asdict() for limit in key.limits],
-        "metadata": dict(key.metadata),
-        "version": key.version,
-        "created_us": to_us(key.created_at),
-        "updated_us": to_us(key.updated_at),
-    }
-
-
-def _views(rows: Sequence[Row[Any]]) -> Iterator[KeyView]:
-    """One view per key; the rows of a key, one for each of its secrets, stand together."""
-    for _, of_one_key in groupby(rows, key=attrgetter("id")):
-        yield _view(list(of_one_key))
-
-
-def _view(rows: list[Row[Any]]) -> KeyView:
-    row = rows[0]
-    return KeyView(
-        id=row.id,
-        account_id=row.account_id,
-        name=row.name,
-        type=KeyType(row.type),
-        environment=Environment(row.environment),
-        status=KeyStatus(row.status),
-        scopes=tuple(row.scopes),
-        version=row.both_versions,
-        created_at=from_us(row.created_us),
-        updated_at=from_us(row.updated_us),
-        secrets=tuple(_secret(each) for each in rows),
-        not_before=_seconds(row.not_before_us),
-        expires_at=_seconds(row.expires_us),
-        revoked_at=_seconds(row.revoked_us),
-        addresses=tuple(row.addresses),
-        origins=tuple(row.origins),
-        limits=tuple(
-            Limit(each["name"], each["quota"], each["window_seconds"], CountedPer(each["per"]))
-            for each in row.limits
-        ),
-        metadata=row.metadata,
-    )
-
-
-def _secret(row: Row[Any]) -> SecretView:
-    return SecretView(
-        id=row.secret_id,
-        created_at=from_us(row.secret_created_us),
-        expires_at=_seconds(row.secret_expires_us),
-        revoked_at=_seconds(row.secret_revoked_us),
-    )
-
-
-def _seconds(microseconds: int | None) -> float | None:
-    return None if microseconds is None else from_us(microseconds)
-
-
-def _microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else to_us(seconds)
+    async def save(self, tx: Transaction, before: KeyRecord, after: KeyRecord) -> None:
+        """Write what differs of a locked key and of its secrets."""
+        changed = {**key_columns(after.key), "version": after.own_version}
+        present = {**key_columns(before.key), "version": before.own_version}
+        # Not every column: each that stands in an index costs one.
+        await tx.connection.execute(
+            update(keys)
+            .where(keys.c.id == before.key.id)
+            .values({name: value for name, value in changed.items() if value != present[name]})
+        )
+        known = {secret.id: secret for secret in before.secrets}
+        for secret in after.secrets:
+            if secret.id in known and secret != known[secret.id]:
+                await tx.connection.execute(
+                    update(secrets).where(secrets.c.id == secret.id).values(secret_columns(secret))
+                )
