@@ -59,8 +59,9 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         keys = KeyService(
             KeyStore(engine),
             announcer,
+            Repeats(IdempotencyStore(engine), Sealer(peppers)),
             clock,
-            KeyRules(settings.scopes, settings.keys.vendor_prefix),
+            _key_rules(settings),
         )
         account_rules = AccountRules(
             settings.plans,
@@ -95,3 +96,15 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             transfer=transfer,
             usage=UsageService(keys, SqlKeyUsage(engine)),
         )
+
+
+def _key_rules(settings: Settings) -> KeyRules:
+    return KeyRules(
+        settings.scopes,
+        settings.keys.vendor_prefix,
+        {name: plan.member_scopes for name, plan in settings.plans.items()},
+        settings.accounts.default_plan,
+        secret_keys_by_members=settings.keys.secret_keys_by == "members",
+        rotation_due_after_seconds=settings.keys.rotation_due_after_seconds,
+        retire_unused_after_seconds=settings.keys.retire_unused_after_seconds,
+    )
