@@ -92,12 +92,13 @@ def checked_words(what: str, text: str) -> str:
 
 
 def checked_email(text: str) -> str:
-    """An e-mail address that looks like one, its domain in lower case. Raises Misuse.
+    """An e-mail address that looks like one, in lower case: two people are told apart by more than that.
 
-    Only a message that arrives proves more, and odd addresses do exist (RFC 5321 §4.1.2, RFC 6531).
+    Only a message that arrives proves more (RFC 5321 §4.1.2, RFC 6531). Raises Misuse.
     """
-    local, _, domain = text.strip().rpartition("@")
-    labels = domain.lower().split(".")
+    written = text.strip().lower()
+    local, _, domain = written.rpartition("@")
+    labels = domain.split(".")
     is_plausible = (
         len(text) <= _EMAIL_LENGTH_MAX
         and 0 < len(local) <= _LOCAL_PART_LENGTH_MAX
@@ -112,7 +113,7 @@ def checked_email(text: str) -> str:
     )
     if not is_plausible:
         raise Misuse(f"{_quoted(text)} is not an e-mail address. Write it as 'ada@example.com'.")
-    return f"{local}@{domain.lower()}"
+    return written
 
 
 def checked_one_of(what: str, text: str, choices: Collection[Word]) -> Word:

@@ -2,6 +2,8 @@
 
 All lengths are fixed, so parsing is slicing. The checksum (CRC-32 in base62 over all that stands before
 it) tells a mistyped key from an unknown one before anything is looked up; it proves nothing else.
+
+An admin token is `kwadmin_<token id: 12><secret: 32><checksum: 6>`, which no key can be taken for.
 """
 
 __all__ = [
@@ -12,8 +14,10 @@ __all__ = [
     "ParsedToken",
     "checksum",
     "compose",
+    "compose_admin",
     "is_vendor",
     "parse",
+    "parse_admin",
     "pattern",
     "shown",
     "without_tokens",
@@ -41,8 +45,9 @@ _LENGTH = _KIND_LENGTH + _BODY_LENGTH
 _PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
 _PAIR = len(_PAIRS)
 
+_ADMIN = "kwadmin_"
 _SEEMS_A_TOKEN: Final = re.compile(
-    r"(?i)\b((?:[a-z0-9]+(?:_|%5f))?[sp]k(?:_|%5f)(?:live|test)(?:_|%5f))[0-9a-z]{5,}"
+    r"(?i)(\b(?:[a-z0-9]+(?:_|%5f))?[sp]k(?:_|%5f)(?:live|test)(?:_|%5f)|kwadmin(?:_|%5f))[0-9a-z]{5,}"
 )
 
 
@@ -91,6 +96,26 @@ def compose(
     if not _is_base62(secret_id, SECRET_ID_LENGTH) or not _is_base62(secret, SECRET_LENGTH):
         raise ValueError("a secret id has 12 base62 characters, a secret 32")
     text = f"{_start(type, environment, vendor)}{secret_id}{secret}"
+    return text + checksum(text)
+
+
+def parse_admin(text: str) -> str | None:
+    """The token id in a whole, rightly spelt admin token; None for anything else, whatever the text holds."""
+    if len(text) != len(_ADMIN) + _BODY_LENGTH or not text.startswith(_ADMIN):
+        return None
+    body = text[len(_ADMIN) :]
+    if not _is_base62(body, _BODY_LENGTH):
+        return None
+    if checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+        return None
+    return body[:SECRET_ID_LENGTH]
+
+
+def compose_admin(token_id: str, secret: str) -> str:
+    """The admin token of these parts. Raises ValueError, which quotes none of them, if one is out of shape."""
+    if not _is_base62(token_id, SECRET_ID_LENGTH) or not _is_base62(secret, SECRET_LENGTH):
+        raise ValueError("a token id has 12 base62 characters, a secret 32")
+    text = f"{_ADMIN}{token_id}{secret}"
     return text + checksum(text)
 
 

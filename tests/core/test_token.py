@@ -15,6 +15,7 @@ SECRET_ID = "9aB3xYz0Kq7L"
 SECRET = "Zr4Tn8wQe1Yu6Io0Pa5Sd9Fg2Hj7Kl3X"
 SAMPLE = token.compose(KeyType.SECRET, Environment.LIVE, SECRET_ID, SECRET)
 SAMPLE_ACME = token.compose(KeyType.PUBLISHABLE, Environment.TEST, SECRET_ID, SECRET, "acme")
+SAMPLE_ADMIN = token.compose_admin(SECRET_ID, SECRET)
 
 ids = st.text(token.ALPHABET, min_size=12, max_size=12)
 secrets = st.text(token.ALPHABET, min_size=32, max_size=32)
@@ -251,9 +252,60 @@ def test_checksum_takes_every_ascii_text(data: bytes) -> None:
         pytest.param(f"/{SAMPLE.replace('_', '%5F')}", "/sk%5Flive%5F…", id="percent-encoded"),
         pytest.param(f"{SAMPLE} {SAMPLE}", "sk_live_… sk_live_…", id="twice"),
         pytest.param("sk_live_9aB3…", "sk_live_9aB3…", id="shown-form-stays"),
+        pytest.param(f"Bearer {SAMPLE_ADMIN}.", "Bearer kwadmin_….", id="admin-token"),
+        pytest.param(f"x{SAMPLE_ADMIN[:-20]}", "xkwadmin_…", id="admin-token-run-on-and-cut"),
+        pytest.param(f"/{SAMPLE_ADMIN.replace('_', '%5f')}", "/kwadmin%5f…", id="admin-encoded"),
         pytest.param("/v1/task_list_of_keys", "/v1/task_list_of_keys", id="like-one"),
     ],
 )
 def test_tokens_can_be_taken_out_of_a_text(text: str, expected: str) -> None:
     """Wherever a caller put a key, what is kept of it is its kind."""
     assert token.without_tokens(text) == expected
+
+
+def test_admin_token_is_found_by_its_id() -> None:
+    """What is handed out is what is let in, and says in clear no more than its id."""
+    assert token.parse_admin(SAMPLE_ADMIN) == SECRET_ID
+    assert token.parse(SAMPLE_ADMIN) is None
+    assert token.parse(SAMPLE_ADMIN, "kwadmin") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(SAMPLE, id="a-key"),
+        pytest.param(SAMPLE_ADMIN[:-1], id="cut-short"),
+        pytest.param(SAMPLE_ADMIN + "0", id="too-long"),
+        pytest.param(SAMPLE_ADMIN.upper(), id="upper-case"),
+        pytest.param(SAMPLE_ADMIN.replace("_", "-"), id="another-separator"),
+        pytest.param(SAMPLE_ADMIN[:30] + "é" + SAMPLE_ADMIN[31:], id="letter-beyond-ascii"),
+        pytest.param(_sealed(f"kwadmin_{SECRET_ID}{SECRET[:-1]}_"), id="underscore-in-secret"),
+        pytest.param(_sealed(f"kwadmim_{SECRET_ID}{SECRET}"), id="another-word"),
+        *(
+            pytest.param(SAMPLE_ADMIN[:at] + "~" + SAMPLE_ADMIN[at + 1 :], id=f"mistyped-at-{at}")
+            for at in (0, 9, 40, 57)
+        ),
+    ],
+)
+def test_anything_else_is_no_admin_token(text: str) -> None:
+    """A mistyped admin token costs no look-up, and no other credential is taken for one."""
+    assert token.parse_admin(text) is None
+
+
+@given(any_text | st.text(min_size=58, max_size=58))
+def test_no_text_breaks_the_parser_of_admin_tokens(text: str) -> None:
+    """Whatever is sent as an admin token is answered."""
+    assert token.parse_admin(text) is None
+
+
+@pytest.mark.parametrize(
+    ("token_id", "secret"),
+    [(SECRET_ID[1:], SECRET), (SECRET_ID, SECRET + "0"), (SECRET_ID, SECRET[:-1] + "_")],
+)
+def test_compose_admin_refuses_what_parse_would(token_id: str, secret: str) -> None:
+    """No admin token is issued that would not be let in; the error does not quote the secret."""
+    with pytest.raises(ValueError, match="base62") as caught:
+        token.compose_admin(token_id, secret)
+
+    assert secret not in str(caught.value)
