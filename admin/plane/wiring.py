@@ -11,27 +11,38 @@ from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
 from admin.services.hashing import SlowHashes
 from admin.services.keys import KeyRules, KeyService
+from admin.services.plans import Plan, Plans, PlanService, Scope, ScopeRule
+from admin.services.records import RecordService
 from admin.services.repeats import Repeats
 from admin.services.sealing import Sealer
+from admin.services.tokens import TokenService
 from admin.services.transfer import TransferRules, TransferService
 from admin.services.usage import UsageService
+from admin.services.users import UserService
 from admin.stores.accounts import AccountStore
 from admin.stores.concerned import ConcernedSecrets
 from admin.stores.idempotency import IdempotencyStore
 from admin.stores.keys import KeyStore
+from admin.stores.records import RecordStore
+from admin.stores.tokens import TokenStore
 from admin.stores.transfer import TransferStore
+from admin.stores.users import UserStore
 from gateway.clock import SystemClock
+from gateway.core.limits import Limit
+from gateway.pipeline.verifier import Verifier
 from gateway.settings import Settings, revealed
 from gateway.stores.announcer import RedisAnnouncer
 from gateway.stores.peppers import load as load_peppers
 from gateway.stores.places import database_url, redis_url
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.schema import check_schema
+from gateway.stores.secret_hash import verify
 from gateway.stores.sql_engine import open_engine
 from gateway.stores.sql_usage import SqlKeyUsage
 
 # A person waits longer for an answer than a request may.
 _REDIS_SECONDS = 1.0
+_TOKENS_WAITING_MAX = 256
 
 
 def data_url(settings: Settings) -> str:
@@ -56,10 +67,15 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             RedisStore.open(shared, deadline_seconds=_REDIS_SECONDS)
         )
         announcer = RedisAnnouncer(redis, clock)
+        repeats = Repeats(IdempotencyStore(engine), Sealer(peppers))
+        enforcement = Enforcement(announcer, ConcernedSecrets(engine))
+        # One thread: a token is hashed at its first use in this process, and not again.
+        verifier = Verifier(verify, threads=1, waiting_max=_TOKENS_WAITING_MAX)
+        stack.callback(verifier.close)
         keys = KeyService(
             KeyStore(engine),
             announcer,
-            Repeats(IdempotencyStore(engine), Sealer(peppers)),
+            repeats,
             clock,
             _key_rules(settings),
         )
@@ -83,19 +99,39 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
                 settings.keys.accept_imported,
             ),
         )
-        accounts = AccountService(
-            AccountStore(engine),
-            Enforcement(announcer, ConcernedSecrets(engine)),
-            Repeats(IdempotencyStore(engine), Sealer(peppers)),
-            clock,
-            account_rules,
-        )
         yield Services(
-            accounts=accounts,
+            accounts=AccountService(
+                AccountStore(engine), enforcement, repeats, clock, account_rules
+            ),
+            users=UserService(UserStore(engine), enforcement, repeats, clock, settings.scopes),
+            tokens=TokenService(TokenStore(engine), repeats, clock, peppers, verifier.verify),
             keys=keys,
             transfer=transfer,
             usage=UsageService(keys, SqlKeyUsage(engine)),
+            records=RecordService(RecordStore(engine)),
+            plans=PlanService(_offered(settings)),
         )
+
+
+def _offered(settings: Settings) -> Plans:
+    plans = tuple(
+        Plan(
+            name=name,
+            limits=tuple(
+                Limit(limit.name, limit.quota, limit.window_seconds, limit.per)
+                for limit in plan.limits
+            ),
+            member_scopes=plan.member_scopes,
+            monthly_quota=plan.monthly_quota,
+            alerts=plan.alerts,
+        )
+        for name, plan in settings.plans.items()
+    )
+    scopes = tuple(
+        Scope(name, tuple(ScopeRule(rule.methods, rule.routes) for rule in rules))
+        for name, rules in settings.scopes.items()
+    )
+    return Plans(plans, scopes, settings.accounts.default_plan)
 
 
 def _key_rules(settings: Settings) -> KeyRules:

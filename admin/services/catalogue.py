@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
 from admin.services.keys import KeyService
+from admin.services.plans import PlanService
+from admin.services.records import RecordService
+from admin.services.tokens import TokenService
 from admin.services.transfer import TransferService
 from admin.services.usage import UsageService
+from admin.services.users import UserService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +19,10 @@ class Services:
     """What can be asked for, by whom it is done."""
 
     accounts: AccountService
+    users: UserService
+    tokens: TokenService
     keys: KeyService
     transfer: TransferService
     usage: UsageService
+    records: RecordService
+    plans: PlanService
