@@ -61,7 +61,7 @@ async def _prepare(config: Path) -> Sequence[DemoKey]:
         keys = []
         for name in DEMO_KEYS:
             new = NewKey(account.id, name, scopes=[name], environment=Environment.TEST)
-            made = await services.keys.create(new)
+            made = await services.keys.create(local_operator(), new)
             keys.append(DemoKey(made.key.id, name, made.secret))
         return keys
 

@@ -10,10 +10,12 @@ from admin.cli.key_words import details, document, enforced, listed, receipt_sen
 from admin.cli.options import ConfigFile, Json
 from admin.cli.output import Output, plain, table
 from admin.cli.times import duration_seconds
-from admin.cli.wiring import call, settings_of
-from admin.services.keys import NewKey
+from admin.cli.wiring import call, local_operator, settings_of
+from admin.core.page import PAGE_MAX, PageRequest
+from admin.services.keys import ChangedKey, KeyFilter, NewKey
 from gateway.clock import SystemClock
 from gateway.core import token
+from gateway.core.changes import Receipt
 from gateway.core.keys import Environment, KeyType
 
 keys = typer.Typer(help="API keys: create, look at, revoke.", no_args_is_help=True)
@@ -69,7 +71,7 @@ def create(  # noqa: PLR0913 -- one parameter for each option
         addresses=allow_ip or (),
         origins=allow_origin or (),
     )
-    made = call(config, lambda services: services.keys.create(new))
+    made = call(config, lambda services: services.keys.create(local_operator(), new))
     Output.to_stdout(is_json=is_json).show(
         {**document(made.key), "secret": made.secret},
         plain(
@@ -90,7 +92,11 @@ def list_all(
     is_json: Json = False,
 ) -> None:
     """List keys. Of their secrets only the first characters are known."""
-    found = call(config, lambda services: services.keys.list(account))
+    wanted = KeyFilter(account_id=account, sort="created")
+    found = call(
+        config,
+        lambda services: services.keys.list(local_operator(), wanted, PageRequest(PAGE_MAX)),
+    ).items
     now = SystemClock().now()
     nothing = plain("There are no keys yet. Next: keywright keys create --account ID --name NAME")
     Output.to_stdout(is_json=is_json).show(
@@ -102,7 +108,7 @@ def list_all(
 @keys.command()
 def show(key_id: KeyId, *, config: ConfigFile = None, is_json: Json = False) -> None:
     """Show one key."""
-    key = call(config, lambda services: services.keys.show(key_id))
+    key = call(config, lambda services: services.keys.show(local_operator(), key_id))
     Output.to_stdout(is_json=is_json).show(
         document(key), table((), details(key, SystemClock().now()))
     )
@@ -111,15 +117,15 @@ def show(key_id: KeyId, *, config: ConfigFile = None, is_json: Json = False) -> 
 @keys.command()
 def revoke(key_id: KeyId, *, config: ConfigFile = None, is_json: Json = False) -> None:
     """Revoke a key for good; returns when every worker enforces it, and says so."""
-    revoked = call(config, lambda services: services.keys.revoke(key_id))
+    revoked = call(config, lambda services: services.keys.revoke(local_operator(), key_id))
     Output.to_stdout(is_json=is_json).show(
         {
             "id": revoked.key.id,
             "status": revoked.key.status.value,
-            "enforced": enforced(revoked.receipt),
+            "enforced": enforced(_receipt(revoked)),
         },
         plain(
-            f"Revoked key {revoked.key.id} ({revoked.key.name}): {receipt_sentence(revoked.receipt)}"
+            f"Revoked key {revoked.key.id} ({revoked.key.name}): {receipt_sentence(_receipt(revoked))}"
         ),
     )
 
@@ -129,3 +135,7 @@ def pattern(*, config: ConfigFile = None, is_json: Json = False) -> None:
     """Print the regular expression that finds these keys, for secret scanners."""
     text = token.pattern(settings_of(config).keys.vendor_prefix)
     Output.to_stdout(is_json=is_json).show({"pattern": text}, plain(text))
+
+
+def _receipt(changed: ChangedKey) -> Receipt:
+    return changed.receipt or Receipt(0, 0, 0)

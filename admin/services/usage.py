@@ -23,5 +23,5 @@ class UsageService:
     async def latest(self, caller: Caller, key_id: str, count: int = 20) -> Sequence[UsageRecord]:
         """The key's newest requests, newest first: at least 1, at most 1000."""
         caller.require(Permission.USAGE_READ)
-        key = await self._keys.show(key_id)
+        key = await self._keys.show(caller, key_id)
         return await self._usage.latest(key.id, min(max(count, 1), _COUNT_MAX))

@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import Select, func, select
 
 from admin.cli.accounts import every_account
+from admin.core.page import PageRequest
+from admin.services.keys import KeyFilter
 from gateway.core.errors import KeywrightError
 from gateway.core.keys import Environment, KeyType
 from gateway.core.limits import Limit
@@ -129,7 +131,9 @@ def test_no_success_after_expiry(new_site: NewSite) -> None:
     site: Site = new_site()
     gateway = site.start()
     made = site.operator.key("pub-only", expires_in_seconds=2.0)
-    expires_at = site.operator.act(lambda services: services.keys.show(made.id)).expires_at
+    expires_at = site.operator.act(
+        lambda services: services.keys.show(OPERATOR, made.id)
+    ).expires_at
     assert expires_at is not None
     seen: list[tuple[float, int, str | None]] = []
 
@@ -283,9 +287,11 @@ def test_hostile_texts_for_the_operator(new_site: NewSite) -> None:
     for text in HOSTILE[::4]:
         for act in (
             lambda services, text=text: services.accounts.create(OPERATOR, text),
-            lambda services, text=text: services.keys.show(text),
-            lambda services, text=text: services.keys.revoke(text),
-            lambda services, text=text: services.keys.list(text),
+            lambda services, text=text: services.keys.show(OPERATOR, text),
+            lambda services, text=text: services.keys.revoke(OPERATOR, text),
+            lambda services, text=text: services.keys.list(
+                OPERATOR, KeyFilter(search=text), PageRequest()
+            ),
         ):
             assert outcome(text, act)
 
@@ -452,7 +458,7 @@ def test_each_refusal_is_told_with_its_reason(new_site: NewSite) -> None:
         "upstream_unreachable": (make("pub-only"), "/pub/fault/close"),
         "expired_key": (expired, "/pub/x"),
     }
-    site.operator.act(lambda services: services.keys.revoke(revoked.id))
+    site.operator.act(lambda services: services.keys.revoke(OPERATOR, revoked.id))
     eventually(lambda: time.time() > has_expired_at, "the key to expire")
 
     seen = {

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from gateway.core.changes import Receipt
 from tests.end_to_end.load import using
-from tests.fixtures_gateway import Gateway, NewSite, Site, eventually
+from tests.fixtures_gateway import OPERATOR, Gateway, NewSite, Site, eventually
 from tests.fixtures_valkey import ValkeyServer
 from tests.relay import Relay
 
@@ -33,7 +33,9 @@ def site(new_site: NewSite, own_valkey: ValkeyServer) -> Site:
 
 def revoke(site: Site, key_id: str) -> Receipt:
     """As the command does, without starting a process for it."""
-    return site.operator.act(lambda services: services.keys.revoke(key_id)).receipt
+    receipt = site.operator.act(lambda services: services.keys.revoke(OPERATOR, key_id)).receipt
+    assert receipt is not None
+    return receipt
 
 
 def served(gateway: Gateway, secret: str) -> bool:
