@@ -85,15 +85,8 @@ class Expositions:
         self._ended = _Sum()
 
     def merged(self, said: Mapping[str, str | None]) -> bytes:
-        """The exposition of all, in the text format; None is a process that does not answer.
-
-        Raises ValueError for what is no exposition.
-        """
-        heard = {
-            process: tuple(text_string_to_metric_families(text))
-            for process, text in said.items()
-            if text is not None
-        }
+        """The exposition of all, in the text format; a process whose text is None, or cannot be read, is missing."""
+        heard = {process: metrics for process, text in said.items() if (metrics := _read(text))}
         for process, metrics in heard.items():
             self._note(process, metrics)
         whole = _Sum()
@@ -104,7 +97,7 @@ class Expositions:
                 latest = tuple(metric for metric in latest if _is_sum(metric))
             whole.take(metric for metric in latest if not _is_of_one_process(metric))
             whole.take(filter(_is_of_one_process, latest), {_PROCESS_LABEL: process})
-        return text_of([*whole.metrics(), _presence(said)])
+        return text_of([*whole.metrics(), _presence({name: name in heard for name in said})])
 
     def _note(self, process: str, metrics: tuple[Metric, ...]) -> None:
         before = self._latest.get(process, ())
@@ -148,8 +141,15 @@ def _born(metrics: Iterable[Metric]) -> float | None:
     )
 
 
-def _presence(said: Mapping[str, str | None]) -> Metric:
+def _read(text: str | None) -> tuple[Metric, ...]:
+    try:
+        return tuple(text_string_to_metric_families(text or ""))
+    except ValueError:
+        return ()
+
+
+def _presence(answers: Mapping[str, bool]) -> Metric:
     up = Metric("keywright_process_up", "1 while a process of this gateway answers.", "gauge")
-    for process, text in said.items():
-        up.add_sample("keywright_process_up", {_PROCESS_LABEL: process}, float(text is not None))
+    for process, is_up in answers.items():
+        up.add_sample("keywright_process_up", {_PROCESS_LABEL: process}, float(is_up))
     return up

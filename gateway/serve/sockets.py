@@ -27,9 +27,12 @@ _RANDOM_LENGTH: Final = 8
 
 
 @contextlib.contextmanager
-def socket_folder(data_dir: Path) -> Iterator[Path]:
-    """An empty folder of mode 0700, removed at the end of the block. Raises Misuse when none can be made."""
-    places = [data_dir.resolve(), *_other_places()]
+def socket_folder(data_dir: Path, *, elsewhere: Sequence[Path] | None = None) -> Iterator[Path]:
+    """An empty folder of mode 0700, removed at the end of the block. Raises Misuse when none can be made.
+
+    `elsewhere` are the places for when the data folder will not do; None: the machine's temporary ones.
+    """
+    places = [data_dir.resolve(), *(_temporary() if elsewhere is None else elsewhere)]
     for place in places:
         if not _has_room(place):
             continue
@@ -49,7 +52,7 @@ def socket_folder(data_dir: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _other_places() -> Sequence[Path]:
+def _temporary() -> Sequence[Path]:
     with contextlib.suppress(FileNotFoundError):
         return (Path(tempfile.gettempdir()), Path("/dev/shm"))  # noqa: S108 -- mkdtemp's folders are our own
     return (Path("/dev/shm"),)  # noqa: S108
