@@ -11,6 +11,8 @@ Two gateways of one site share its folder (SQLite file and pepper), so they need
     site = new_site(redis={"url": valkey_url}, store={"url": sql_url})
     first, second = site.start(), site.start()
 
+`site.start(whole=True)` is what `keywright serve` runs: supervisor, worker, and a control plane at `admin_url`.
+
 Sections given to `new_site` replace those of `CONFIG`; `upstream={"response_deadline": "300ms"}` adds to
 what is said of the one upstream. Nothing here needs the test's event loop; what
 waits (start, stop, cli, ask) blocks, so that an async test calls it by `asyncio.to_thread` while
@@ -60,7 +62,9 @@ from tests.battery import rawbattery
 # Generous: the machine may be busy with other tests.
 PATIENCE_SECONDS = 60.0
 OPERATOR = operator("tests")
+# One worker by itself; and all processes that `keywright serve` runs.
 SERVE = (sys.executable, "-P", "-m", "gateway")
+WHOLE = (sys.executable, "-P", "-m", "gateway.serve", "--control-plane", "admin")
 CLI = (sys.executable, "-P", "-m", "admin.cli")
 RAW_ORIGIN = Path(rawbattery.__file__).with_name("raworigin.py")
 
@@ -342,7 +346,7 @@ class Operator:
         new = NewKey(**{"account_id": self.account, "name": "robot", "scopes": scopes, **more})
 
         async def make(services: Services) -> list[MadeKey]:
-            made = [await services.keys.create(new) for _ in range(count)]
+            made = [await services.keys.create(OPERATOR, new) for _ in range(count)]
             return [MadeKey(each.key.id, each.secret) for each in made]
 
         return self.act(make)
@@ -380,9 +384,15 @@ class Site:
         self.gateways.append(gateway)
         return gateway
 
-    def start(self, *, command: Sequence[str] = SERVE, **environment: str) -> Gateway:
-        """A gateway that is ready, on a database with the present schema and one account."""
+    def start(
+        self, *, whole: bool = False, command: Sequence[str] | None = None, **environment: str
+    ) -> Gateway:
+        """A gateway that is ready, on a database with the present schema and one account.
+
+        A worker by itself, or the `whole`: supervisor, worker and control plane.
+        """
         assert self.operator.account
+        command = command or (WHOLE if whole else SERVE)
         return self.launch(command=command, **environment).wait_until_ready()
 
     def close(self) -> None:

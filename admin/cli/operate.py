@@ -48,7 +48,7 @@ def migrate(*, config: ConfigFile = None, is_json: Json = False) -> None:
 
 
 def serve(*, config: ConfigFile = None) -> None:
-    """Run the gateway in the foreground; SIGTERM or Ctrl-C drains it."""
+    """Run the gateway and its control plane in the foreground; SIGTERM or Ctrl-C drains it."""
     file, variables = settings_file(config), environment()
     settings = load(file, variables, to_serve=True)
     if (made := asyncio.run(ensure_schema(data_url(settings)))) is not None:
@@ -60,8 +60,10 @@ def serve(*, config: ConfigFile = None) -> None:
         sys.executable,
         "-P",
         "-m",
-        "gateway",
+        "gateway.serve",
         *(() if file is None else ("-c", str(file))),
+        "--control-plane",
+        "admin",
     ]
     os.execve(sys.executable, arguments, dict(variables))  # noqa: S606 -- our own interpreter, no shell
 

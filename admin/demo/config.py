@@ -17,7 +17,7 @@ _BILLING_COST = 400
 
 _CONFIG = """\
 # Written by `keywright demo`. A copy of it is a good start for a configuration of your own.
-listen: {{host: {host}, port: {proxy}}}
+listen: {{host: {host}, port: {proxy}, drain_deadline: 5s}}
 admin: {{host: {host}, port: {admin}}}
 data_dir: {data_dir}
 upstreams:

@@ -170,7 +170,7 @@ async def _upstream(folder: Path) -> AsyncIterator[tuple[Child, int]]:
 
 @contextlib.asynccontextmanager
 async def _gateway(config: Path) -> AsyncIterator[Child]:
-    arguments = ["-P", "-m", "gateway", "-c", str(config)]
+    arguments = ["-P", "-m", "gateway.serve", "-c", str(config), "--control-plane", "admin"]
     child = await Child.start("the gateway", arguments, config.with_name("gateway.log"))
     try:
         yield child
