@@ -141,7 +141,7 @@ def _present(
     is_theirs = first.account_id == account
     if not is_one_key or not is_theirs or line.id not in {None, first.key_id}:
         raise _Refused(_taken(line, first, seen_account))
-    if line.secrets:
+    if line.value is None:
         _check_same_secrets(line, known, first)
     elif not any(each in known.digests for each in incoming.digests):
         raise _Refused(f"The id {line.id} is that of a key with another value.")
@@ -153,7 +153,7 @@ def _present(
 
 
 def _taken(line: ImportedKey, owned: Owned, seen_account: str | None) -> str:
-    what = "The id or a secret of this key" if line.secrets else "This value or id"
+    what = "This value or id" if line.value is not None else "The id or a secret of this key"
     if seen_account not in {None, owned.account_id}:
         return f"{what} is in use already."
     return f"{what} belongs to key {owned.key_id} of account {owned.account_id} already."
