@@ -1,0 +1,68 @@
+"""Times, durations and receipts, between services and the wire."""
+
+__all__ = [
+    "given",
+    "moment",
+    "moment_or_none",
+    "page_request",
+    "receipt_document",
+    "seconds",
+    "seconds_in",
+]
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from admin.core.page import PageRequest
+from admin.core.unset import UNSET
+from admin.wire.base import PageQuery
+from admin.wire.receipt import ReceiptDocument
+from gateway.core.changes import Receipt
+
+_UNITS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def moment(seconds_since_epoch: float) -> datetime:
+    """A service's time as a document's."""
+    return datetime.fromtimestamp(seconds_since_epoch, UTC)
+
+
+def moment_or_none(seconds_since_epoch: float | None) -> datetime | None:
+    """As `moment`, for what may never have been."""
+    return None if seconds_since_epoch is None else moment(seconds_since_epoch)
+
+
+def seconds(at: datetime | None) -> float | None:
+    """A document's time as a service's."""
+    return None if at is None else at.timestamp()
+
+
+def seconds_in(duration: str | None) -> float | None:
+    """`90d` in seconds. The wire has checked its form."""
+    return None if duration is None else float(int(duration[:-1]) * _UNITS[duration[-1]])
+
+
+def given(request: BaseModel, name: str) -> Any:  # noqa: ANN401 -- the field's type
+    """The field of a PATCH; UNSET for what was left out."""
+    return getattr(request, name) if name in request.model_fields_set else UNSET
+
+
+def page_request(query: PageQuery) -> PageRequest:
+    """Which page is asked for."""
+    return PageRequest(query.limit, query.cursor)
+
+
+def receipt_document(receipt: Receipt | None) -> ReceiptDocument | None:
+    """Who enforces a change."""
+    if receipt is None:
+        return None
+    return ReceiptDocument(
+        workers=receipt.workers,
+        acknowledged=receipt.acknowledged,
+        ms=receipt.milliseconds,
+        missing=receipt.missing,
+        announced=receipt.is_announced,
+    )
