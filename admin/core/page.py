@@ -56,7 +56,7 @@ def decoded(cursor: str, order: str) -> tuple[str | int, str]:
     if (
         made_for != order
         or not _can_stand(value)
-        or (isinstance(last_id, str) and _is_text(last_id))
+        or not (isinstance(last_id, str) and _is_text(last_id))
     ):
         raise Misuse(_NOT_OURS)
     return value, last_id
