@@ -5,6 +5,8 @@ __all__ = [
     "CachedKey",
     "ChangeFeed",
     "Clock",
+    "FoundImported",
+    "ImportedDigests",
     "KeyCache",
     "KeyReader",
     "KeyUsageReader",
@@ -38,10 +40,22 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What the source of truth has under a secret id: the key, and argon2id(token) in PHC form."""
+    """What the source of truth has under a secret id: the key, and argon2id(token) in PHC form.
+
+    An imported secret is no token: it is whatever text somebody else made, and its id is not in it.
+    """
 
     key: Key
     token_hash: str = field(repr=False)
+    is_imported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImported:
+    """An imported secret, and the id of the pepper under which its digest was found."""
+
+    stored: StoredKey
+    pepper_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +73,20 @@ class KeyReader(Protocol):
         """The key that has this secret id, whatever its status; None if there is none. Raises StoreError."""
         ...
 
+    async def find_imported(self, digests: Sequence[KeyDigest]) -> FoundImported | None:
+        """The imported secret that one of these digests finds, the first before the next. Raises StoreError."""
+        ...
+
     async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
         """The present version behind each secret id that exists, to poll while the feed is away. Raises StoreError."""
+        ...
+
+
+class ImportedDigests(Protocol):
+    """By which digests imported secrets are found (SQL)."""
+
+    async def add(self, digest: KeyDigest, secret_id: str) -> None:
+        """Let `digest` find this secret, if there is such a secret; once more changes nothing. Raises StoreError."""
         ...
 
 
@@ -73,6 +99,14 @@ class KeyCache(Protocol):
 
     async def fill(self, cached: CachedKey) -> bool:
         """Write it unless a newer version (or a tombstone of one) stands there; False if so. Raises StoreError."""
+        ...
+
+    async def pointed(self, digest: KeyDigest) -> str | None:
+        """The secret id that `point` left for an imported value; nothing is proved by it. Raises StoreError."""
+        ...
+
+    async def point(self, digest: KeyDigest, secret_id: str) -> None:
+        """Remember, for as long as an entry lives, which secret an imported value is. Raises StoreError."""
         ...
 
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 
 from gateway.core.changes import Change
 from gateway.core.errors import StoreError, StoreName
+from gateway.core.keys import KeyDigest
 from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, take_all
-from gateway.ports import CachedKey, StoredKey
+from gateway.ports import CachedKey, FoundImported, StoredKey
 
 
 class ManualClock:
@@ -94,12 +95,25 @@ class MemoryKeyReader(_Store):
         """Empty."""
         super().__init__()
         self.rows: dict[str, StoredKey] = {}
+        self.imported: dict[KeyDigest, str] = {}
 
     async def find(self, secret_id: str) -> StoredKey | None:
         await self._enter()
         row = self.rows.get(secret_id)
         await self.after.wait_to_pass()
         return row
+
+    async def find_imported(self, digests: Sequence[KeyDigest]) -> FoundImported | None:
+        await self._enter()
+        found = next((digest for digest in digests if digest in self.imported), None)
+        await self.after.wait_to_pass()
+        return found and FoundImported(self.rows[self.imported[found]], found.pepper_id)
+
+    async def add(self, digest: KeyDigest, secret_id: str) -> None:
+        """ImportedDigests."""
+        await self._enter()
+        if secret_id in self.rows:
+            self.imported.setdefault(digest, secret_id)
 
     async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
         await self._enter()
@@ -117,6 +131,7 @@ class MemoryKeyCache(_Store):
         """Empty."""
         super().__init__()
         self.entries: dict[str, tuple[int, CachedKey | None]] = {}
+        self.pointers: dict[KeyDigest, str] = {}
 
     async def find(self, secret_id: str) -> CachedKey | None:
         await self._enter()
@@ -132,6 +147,14 @@ class MemoryKeyCache(_Store):
             self.entries[cached.key.secret_id] = (cached.key.version, cached)
         await self.after.wait_to_pass()
         return is_newest
+
+    async def pointed(self, digest: KeyDigest) -> str | None:
+        await self._enter()
+        return self.pointers.get(digest)
+
+    async def point(self, digest: KeyDigest, secret_id: str) -> None:
+        await self._enter()
+        self.pointers[digest] = secret_id
 
     def leave_tombstone(self, secret_id: str, version: int) -> None:
         """As a revocation does: no copy older than `version` may be written from now on."""

@@ -26,6 +26,7 @@ from gateway.pipeline.freshness import Freshness
 from gateway.pipeline.health import SqlHealth
 from gateway.pipeline.known import KnownKeys
 from gateway.pipeline.lookup import Lookup
+from gateway.pipeline.renewal import DigestRenewal
 from gateway.pipeline.terms import Terms
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.pipeline.verifier import Verifier
@@ -40,6 +41,7 @@ from gateway.stores.places import database_url, redis_url
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.schema import check_schema
 from gateway.stores.sql_engine import open_engine
+from gateway.stores.sql_imported import SqlImportedDigests
 from gateway.stores.sql_keys import SqlKeyReader
 from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.workers import WorkerRegistry
@@ -101,6 +103,7 @@ class _Stores:
     registry: WorkerRegistry
     feed: RedisFeed
     limiter: GuardedLimiter
+    renewal: DigestRenewal
 
 
 @contextlib.asynccontextmanager
@@ -129,6 +132,7 @@ async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Doo
             ("registry", stores.registry.run()),
             ("limiter", stores.limiter.run()),
             ("freshness", freshness.run()),
+            ("renewal", stores.renewal.run()),
             ("usage", usage.run()),
             ("metrics", basis.metrics.run()),
         ):
@@ -193,6 +197,7 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
         redis=redis,
         reader=SqlKeyReader(engine, settings.store.deadline_seconds),
         registry=registry,
+        renewal=DigestRenewal(SqlImportedDigests(engine)),
         limiter=GuardedLimiter(
             RedisLimiter(redis, basis.name),
             basis.clock,
@@ -241,6 +246,7 @@ def _admission(
             peppers=basis.peppers,
             clock=clock,
             sql_health=sql_health,
+            renew=stores.renewal.offer,
             flights_max=keys.verify_queue_max,
             # While the threads verify, as many keys again can be read.
             searches_max=2 * keys.verify_threads,

@@ -2,7 +2,10 @@
 
 __all__ = ["client_bounds", "lane_terms", "upstreams"]
 
+from multidict import istr
+
 from gateway.core.addresses import Networks
+from gateway.core.places import Places
 from gateway.http.bounds import ClientBounds
 from gateway.http.terms import METHODS, LaneTerms
 from gateway.settings.sections import ListenSettings, Settings
@@ -26,6 +29,7 @@ def lane_terms(settings: Settings) -> LaneTerms:
     """How the proxy listener takes requests in and refuses them."""
     listen = settings.listen
     odd = listen.forward_names_with
+    credentials = settings.credentials
     return LaneTerms(
         realm=listen.realm,
         docs_url=settings.docs_url,
@@ -33,6 +37,8 @@ def lane_terms(settings: Settings) -> LaneTerms:
         trusted=Networks(listen.trusted_proxies),
         methods=METHODS | frozenset(listen.methods_extra),
         odd_characters=("_" if odd.underscore else "") + ("." if odd.dot else ""),
+        # Every request asks for these; an `istr` is put into lower case once and not each time.
+        places=Places(tuple(map(istr, credentials.key_headers)), istr(credentials.secret_header)),
         bounds=client_bounds(listen),
     )
 

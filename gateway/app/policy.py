@@ -31,6 +31,8 @@ def policy_terms(settings: Settings) -> Terms:
         publishable_scopes=settings.publishable_scopes,
         environment=None if environment == "any" else Environment(environment),
         vendor=settings.keys.vendor_prefix,
+        query_parameters=frozenset(settings.credentials.query_parameters),
+        accepts_imported=settings.keys.accept_imported,
         member_scopes={name: plan.member_scopes for name, plan in settings.plans.items()},
     )
 

@@ -1,22 +1,44 @@
 """Finding the one credential of a request, and holding it so that it cannot be shown (design §3).
 
 What leaves a `Credential` is the parts that are no secret, its digest, and, to be checked against
-SQL's argon2 hash, its bytes.
+SQL's argon2 hash, its bytes. A `Pair` is the same in two halves.
 """
 
-__all__ = ["Credential", "Pepper", "Peppers", "extract", "same_digest"]
+__all__ = [
+    "Credential",
+    "Pair",
+    "Pepper",
+    "Peppers",
+    "extract",
+    "is_importable",
+    "same_digest",
+]
 
+import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from gateway.core import token
-from gateway.core.keys import KeyDigest
+from gateway.core.keys import Environment, KeyDigest, KeyType
 from gateway.core.refusal import Refusal, Refused
 
-_SCHEME = "bearer"
+_BEARER = "bearer"
+_BASIC = "basic"
+_BLANKS = " \t"
+_IMPORTED_LENGTH_MAX = 4096
+_SECRET_ALONE = Refused(
+    Refusal.AMBIGUOUS_CREDENTIALS, hint="The API secret came without its API key."
+)
+_BASIC_UNREADABLE = Refused(
+    Refusal.AMBIGUOUS_CREDENTIALS,
+    hint="'Authorization: Basic' carries base64 of '<API key>:<API secret>'.",
+)
+_PAIR_MALFORMED = Refused(
+    Refusal.MALFORMED_KEY, hint="An API key has 12 letters and digits, its API secret 32."
+)
 # SHA-256 works on blocks of this many bytes.
 _BLOCK = 64
 
@@ -77,6 +99,20 @@ class Credential:
         """The parts that are no secret; None if this is not a whole token (never raises)."""
         return token.parse(self._text, vendor)
 
+    @property
+    def is_api_key(self) -> bool:
+        """Whether this looks like the API key of a pair, without its API secret."""
+        return (
+            len(self._text) == token.SECRET_ID_LENGTH
+            and self._text.isascii()
+            and self._text.isalnum()
+        )
+
+    @property
+    def is_importable(self) -> bool:
+        """Whether this could be a value that was made elsewhere."""
+        return is_importable(self._text)
+
     def digest(self, pepper: Pepper) -> KeyDigest:
         """HMAC-SHA-256(pepper, token), under the pepper's id."""
         return KeyDigest(pepper.id, pepper.hmac_sha256(self.token_bytes()))
@@ -95,25 +131,117 @@ class Credential:
         raise TypeError("a Credential does not leave its process")
 
 
-def extract(authorization: Sequence[str]) -> Credential | Refused:
-    """The credential in the values of a request's Authorization fields (RFC 9110 §11.6.2, RFC 6750 §2.1).
+class Pair:
+    """An API key and its API secret: the secret id and the secret part of one token.
 
-    No value, or another scheme than Bearer, is no key. Several values, or Bearer (in any case) without
-    anything after it or with a tab there, are ambiguous. Further spaces around the key do not count.
-    What follows the scheme is taken whole; whether it is a key is for `Credential.parse` to say.
+    The token's type and environment are not among them, so it is one of four. A pair has no readable form.
     """
-    if not authorization:
-        return Refused(Refusal.MISSING_KEY)
-    if len(authorization) > 1:
+
+    __slots__ = ("_secret", "secret_id")
+
+    def __init__(self, api_key: str, api_secret: str) -> None:
+        """Raises ValueError, which quotes neither, if one of them is out of shape."""
+        _ = token.compose(KeyType.SECRET, Environment.LIVE, api_key, api_secret)
+        self.secret_id = api_key
+        self._secret = api_secret
+
+    def token_of(self, kind: KeyType, environment: Environment, vendor: str = "") -> Credential:
+        """The whole token, if the key is of this type and environment."""
+        return Credential(token.compose(kind, environment, self.secret_id, self._secret, vendor))
+
+    def tokens(self, vendor: str = "") -> Iterator[Credential]:
+        """What the whole token may be."""
+        return (self.token_of(kind, env, vendor) for kind in KeyType for env in Environment)
+
+    def digest(self, pepper: Pepper) -> KeyDigest:
+        """Of the pair itself, which is no token's digest: to remember by that it is nobody's."""
+        # No token and no imported value holds a control character.
+        text = f"keywright pair\0{self.secret_id}\0{self._secret}"
+        return KeyDigest(pepper.id, pepper.hmac_sha256(text.encode("ascii")))
+
+    def __repr__(self) -> str:
+        """Never shows the secret, nor whose it is."""
+        return "Pair(…)"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("a Pair does not leave its process")
+
+
+def extract(
+    authorization: Sequence[str], api_keys: Sequence[str] = (), api_secrets: Sequence[str] = ()
+) -> Credential | Pair | Refused:
+    """The one credential of a request.
+
+    `authorization` are the values of its Authorization fields: Bearer (RFC 6750 §2.1) with the key, or Basic
+    (RFC 7617) with API key and API secret, or with the key and no password. Any other scheme is no
+    credential of ours. `api_keys` and `api_secrets` are the values in the other places; a key stands there
+    whole, or as a pair. More than one credential, half a pair, or a scheme with nothing readable after
+    it is refused as ambiguous. Whether what is found is a key is for `Credential.parse` to say.
+    """
+    if not api_keys and not api_secrets:
+        if not authorization:
+            return Refused(Refusal.MISSING_KEY)
+        if len(authorization) > 1:
+            return Refused(Refusal.AMBIGUOUS_CREDENTIALS)
+        return _of_authorization(authorization[0])
+    if len(authorization) > 1 or any(map(_is_ours, authorization)):
         return Refused(Refusal.AMBIGUOUS_CREDENTIALS)
-    value = authorization[0].strip(" \t")
-    scheme, rest = value[: len(_SCHEME)], value[len(_SCHEME) :]
-    if scheme.lower() != _SCHEME or (rest and rest[0] not in " \t"):
-        return Refused(Refusal.MISSING_KEY)
+    if not api_keys:
+        return _SECRET_ALONE
+    if len(api_keys) > 1 or len(api_secrets) > 1:
+        return Refused(Refusal.AMBIGUOUS_CREDENTIALS)
+    return _of_fields(api_keys[0].strip(_BLANKS), *(text.strip(_BLANKS) for text in api_secrets))
+
+
+def is_importable(text: str) -> bool:
+    """Whether a value that was made elsewhere can be used as a key here: 1 to 4096 printable characters.
+
+    Spaces at either end would not survive a header field.
+    """
+    return 0 < len(text) <= _IMPORTED_LENGTH_MAX and text.isprintable() and text == text.strip()
+
+
+def _of_authorization(value: str) -> Credential | Pair | Refused:
+    value = value.strip(_BLANKS)
+    scheme, rest = value[: len(_BEARER)], value[len(_BEARER) :]
+    if scheme.lower() != _BEARER or (rest and rest[0] not in _BLANKS):
+        return _of_basic(value)
     text = rest.lstrip(" ")
     if not text or text[0] == "\t":
         return Refused(Refusal.AMBIGUOUS_CREDENTIALS)
     return Credential(text)
+
+
+def _of_basic(value: str) -> Credential | Pair | Refused:
+    scheme, rest = value[: len(_BASIC)], value[len(_BASIC) :]
+    if scheme.lower() != _BASIC or (rest and rest[0] not in _BLANKS):
+        return Refused(Refusal.MISSING_KEY)
+    try:
+        text = base64.b64decode(rest.lstrip(" "), validate=True).decode()
+    except ValueError:
+        return _BASIC_UNREADABLE
+    user, colon, password = text.partition(":")
+    if not colon or not text.strip(":"):
+        return _BASIC_UNREADABLE
+    return _of_fields(user, password) if password else Credential(user)
+
+
+def _is_ours(authorization: str) -> bool:
+    """Whether a value of Authorization is a credential for us, good or bad."""
+    found = _of_authorization(authorization)
+    return not isinstance(found, Refused) or found.reason is not Refusal.MISSING_KEY
+
+
+def _of_fields(api_key: str, api_secret: str | None = None) -> Credential | Pair | Refused:
+    if not api_key:
+        return _SECRET_ALONE if api_secret else Refused(Refusal.AMBIGUOUS_CREDENTIALS)
+    if api_secret is None:
+        return Credential(api_key)
+    try:
+        return Pair(api_key, api_secret)
+    except ValueError:
+        return _PAIR_MALFORMED
 
 
 def same_digest(a: KeyDigest, b: KeyDigest) -> bool:

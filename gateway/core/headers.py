@@ -9,13 +9,14 @@ __all__ = [
     "Arrival",
     "Lines",
     "RawField",
+    "RequestNames",
     "TextField",
     "field_lines",
     "request_lines",
     "response_lines",
 ]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -109,17 +110,28 @@ class _Name(NamedTuple):
     start: bytes
 
 
-class _RequestNames(dict[bytes, _Name]):
-    """By the name as it was spelt: clients spell alike, so nearly every look-up is a hit."""
+class RequestNames(dict[bytes, _Name]):
+    """What becomes of a request's field, by its name as it was spelt: nearly every look-up is a hit.
 
-    def __init__(self, odd_characters: str) -> None:
+    A configuration has one of these, and keeps it: clients spell alike.
+    """
+
+    def __init__(self, odd_characters: str = "", kept_back: Iterable[str] = ()) -> None:
+        """`odd_characters` are those of `_` and `.` that a name may hold; `kept_back` never cross.
+
+        Names are compared as if both were dashes, for that is what many servers make of them.
+        """
         super().__init__()
         self._odd_characters = odd_characters
+        self._kept_back = frozenset(_plain(name.encode()) for name in kept_back)
 
     def __missing__(self, name: bytes) -> _Name:
+        """Judge it, and remember a bounded number of judgements."""
         if len(self) >= _NAMES_KEPT:
             self.clear()
         fate, plain = _fate(name, self._odd_characters)
+        if plain in self._kept_back:
+            fate = "stays"
         found = self[name] = _Name(fate, plain, name + b": ")
         return found
 
@@ -138,9 +150,7 @@ class _ResponseNames(dict[bytes, _Name]):
         return found
 
 
-_REQUEST_NAMES: Final[Mapping[str, _RequestNames]] = {
-    odd: _RequestNames(odd) for odd in ("", "_", ".", "_.")
-}
+_REQUEST_NAMES: Final = RequestNames()
 _RESPONSE_NAMES: Final = _ResponseNames()
 
 
@@ -169,16 +179,13 @@ def request_lines(
     raw: Iterable[RawField],
     arrival: Arrival,
     identity: Lines = _NO_LINES,
-    *,
-    odd_characters: str = "",
+    names: RequestNames = _REQUEST_NAMES,
 ) -> bytes | str:
     """The lines that the upstream gets, in the order received and then ours; or a public sentence why not.
 
     Neither Host nor framing fields are in it: the lane writes those. `identity` are the lines that say
-    who asks. `odd_characters` are those of `_` and `.` (in this order) that a field's name may hold;
-    names are compared as if they were dashes, for that is what many servers make of them.
+    who asks; `names` tell which fields may cross.
     """
-    names = _REQUEST_NAMES[odd_characters]
     crossing: list[tuple[_Name, bytes]] = []
     judged: _Judged = {}
     for name, value in raw:

@@ -22,9 +22,7 @@ def compose(
 ) -> Outgoing | Refused:
     """The target goes out byte for byte as it was judged; a body that is still to come is a ClientBody."""
     request = call.request
-    lines = request_lines(
-        request.raw_headers, arrival, admitted.known.identity, odd_characters=terms.odd_characters
-    )
+    lines = request_lines(request.raw_headers, arrival, admitted.known.identity, terms.names)
     if isinstance(lines, str):
         return call.refused(Refusal.BAD_REQUEST, lines)
     line = f"{request.method} {admitted.target.origin_form} HTTP/1.1\r\n".encode("ascii")

@@ -173,6 +173,7 @@ class Lane:
                 tuple(headers.getall("Authorization", ())),
                 headers.get("Origin"),
                 call.exchange.address,
+                *self._terms.places.sent(headers),
             )
         )
         if isinstance(decision, Waits):

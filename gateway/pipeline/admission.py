@@ -11,22 +11,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from gateway.core.credential import Credential, Peppers, extract
+from gateway.core.credential import Credential, Pair, Peppers, extract
 from gateway.core.key_state import state_refusal
 from gateway.core.limits import Bucket, Grant
 from gateway.core.paths import CanonicalTarget, canonical
+from gateway.core.places import without_parameters
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Ambiguous, Route
 from gateway.pipeline.freshness import Freshness
 from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
 from gateway.pipeline.known import KnownKeys
-from gateway.pipeline.lookup import Lookup, Sought
+from gateway.pipeline.lookup import Lookup
+from gateway.pipeline.sought import Sought, SoughtImported, seek
 from gateway.pipeline.terms import KnownKey, Terms
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.ports import Clock, Limiter
 
 _NO_LIMITS = Grant(allowed=True, states=(), retry_after_seconds=0.0)
 _MALFORMED = Refused(Refusal.MALFORMED_KEY)
+_HALF = Refused(
+    Refusal.MALFORMED_KEY, hint="If this is the API key of a pair, send its API secret as well."
+)
 _UNKNOWN = Refused(Refusal.UNKNOWN_KEY)
 _RETRY_SECONDS = 1.0
 _THROTTLED_HINT = "Too many unknown API keys came from this address."
@@ -37,7 +42,7 @@ class _Request(NamedTuple):
 
     inquiry: Inquiry
     target: CanonicalTarget
-    credential: Credential
+    credential: Credential | Pair
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,10 +65,14 @@ class Admission:
 
     def decide(self, inquiry: Inquiry) -> Decision:
         """Yes, no, or "this needs I/O"."""
-        target = self.target(inquiry.target, inquiry.host)
+        sent, api_keys = inquiry.target, inquiry.api_keys
+        if self.terms.query_parameters:
+            sent, values = without_parameters(sent, self.terms.query_parameters)
+            api_keys += values
+        target = self.target(sent, inquiry.host)
         if isinstance(target, Refused):
             return target
-        credential = extract(inquiry.authorization)
+        credential = extract(inquiry.authorization, api_keys, inquiry.api_secrets)
         if isinstance(credential, Refused):
             return credential
         found = self.find(credential, inquiry.address)
@@ -79,34 +88,44 @@ class Admission:
         return Refused(Refusal.BAD_REQUEST, hint=read) if isinstance(read, str) else read
 
     def find(
-        self, credential: Credential, address: str
+        self, credential: Credential | Pair, address: str
     ) -> KnownKey | Refused | Waits[KnownKey | Refused]:
         """The key that the credential proves, in whatever state it is; `address` answers for failures."""
         # The digest first: whose is known need not be parsed again.
         digest = credential.digest(self.peppers.current)
         known = self.known.get(digest)
+        if known is None and isinstance(credential, Pair):
+            known = self._known_pair(credential)
         if known is not None:
             return known
-        parsed = credential.parse(self.terms.vendor)
-        if parsed is None:
-            return _MALFORMED
-        if self.known.is_unknown(digest):
-            return _UNKNOWN
+        terms = self.terms
+        sought = seek(
+            credential, digest, vendor=terms.vendor, accepts_imported=terms.accepts_imported
+        )
+        if sought is None or self.known.is_unknown(digest):
+            return _nobodys(credential, sought)
         wait_seconds = self.throttle.retry_after_seconds(address)
         if wait_seconds > 0:
             return Refused(
                 Refusal.RATE_LIMITED, hint=_THROTTLED_HINT, retry_after_seconds=wait_seconds
             )
-        return Waits(partial(self._look_up, Sought(digest, credential, parsed.secret_id), address))
+        return Waits(partial(self._look_up, sought, address))
 
-    async def _look_up(self, sought: Sought, address: str) -> KnownKey | Refused:
+    def _known_pair(self, pair: Pair) -> KnownKey | None:
+        for token in pair.tokens(self.terms.vendor):
+            known = self.known.get(token.digest(self.peppers.current))
+            if known is not None:
+                return known
+        return None
+
+    async def _look_up(self, sought: Sought | SoughtImported, address: str) -> KnownKey | Refused:
         found = await self.lookup.find(sought)
         if isinstance(found, KnownKey):
             return found
         if found is not Refusal.UNKNOWN_KEY:
             return Refused(found, retry_after_seconds=_RETRY_SECONDS)
         self.throttle.failed(address)
-        return _UNKNOWN
+        return _nobodys(sought.sent, sought)
 
     def refused_state(self, known: KnownKey) -> Refused | None:
         """Why the key may not be used now, whatever for; None if it may."""
@@ -175,7 +194,11 @@ class Admission:
         return grant if self.known.accepts(known.key, ticket) else None
 
     def _judge(
-        self, inquiry: Inquiry, target: CanonicalTarget, credential: Credential, known: KnownKey
+        self,
+        inquiry: Inquiry,
+        target: CanonicalTarget,
+        credential: Credential | Pair,
+        known: KnownKey,
     ) -> Decision:
         """For a caller who has proved to hold the secret."""
         refused = self.refused_state(known) or self.refused_place(
@@ -211,6 +234,15 @@ class Admission:
             return found
         decision = self._judge(request.inquiry, request.target, request.credential, found)
         return await decision.resolve() if isinstance(decision, Waits) else decision
+
+
+def _nobodys(credential: Credential | Pair, sought: Sought | SoughtImported | None) -> Refused:
+    """What is told of a credential of no key. Of a text of any shape there is nothing more to say."""
+    if isinstance(sought, Sought):
+        return _UNKNOWN
+    if isinstance(credential, Credential) and credential.is_api_key:
+        return _HALF
+    return _MALFORMED
 
 
 def _answer(

@@ -20,7 +20,8 @@ class Inquiry(NamedTuple):
 
     `target` is the request target as received, `authorization` holds the value of each
     Authorization field, `origin` is the Origin field's value, and `address` is the client's
-    address after trusted proxies have been taken off.
+    address after trusted proxies have been taken off. `api_keys` and `api_secrets` are what stands in
+    the other header fields where a key may be (`Places.sent`).
     """
 
     method: str
@@ -29,6 +30,8 @@ class Inquiry(NamedTuple):
     authorization: tuple[str, ...]
     origin: str | None
     address: str
+    api_keys: tuple[str, ...] = ()
+    api_secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Shows neither the credential nor the query."""
@@ -36,7 +39,10 @@ class Inquiry(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """Yes: who asks, where it goes, and what is left of the limits. The tokens are already taken."""
+    """Yes: who asks, where it goes, and what is left of the limits. The tokens are already taken.
+
+    `target` is without the credential, if that stood in the query.
+    """
 
     key: Key
     route: Route

@@ -50,7 +50,8 @@ class Terms:
 
     `default_plan` must be one of `plans`; it stands in for a plan that the configuration no longer
     names. `environment` is the one that this listener serves, None for both. `vendor` stands first
-    in every token, if it is not empty. `member_scopes` are what a plan offers to members; a plan that
+    in every token, if it is not empty. `query_parameters` may carry a key; `accepts_imported` says that keys may be
+    values made elsewhere. `member_scopes` are what a plan offers to members; a plan that
     is not in it, or has None there, offers all.
     """
 
@@ -61,6 +62,8 @@ class Terms:
     publishable_scopes: tuple[str, ...] = ()
     environment: Environment | None = None
     vendor: str = ""
+    query_parameters: frozenset[str] = frozenset()
+    accepts_imported: bool = False
     member_scopes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     _publishable: Rights = field(init=False, repr=False)
 

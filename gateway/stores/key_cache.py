@@ -36,6 +36,7 @@ _TOMBSTONE_MS: Final = 86_400_000
 # An account may have thousands of keys; all at once would outlast the deadline of one command.
 _BURIED_AT_ONCE: Final = 100
 _DIGEST_BYTES: Final = 32
+_POINTER: Final = b"keywright imported value\0"
 _FIELDS: Final = ("v", "d", "p", "body", "seal")
 _FILL: Final = Script.beside(__file__, "fill.lua")
 _TOMBSTONE: Final = Script.beside(__file__, "tombstone.lua")
@@ -69,6 +70,32 @@ class RedisKeyCache:
         seal = _seal(pepper, digest.value, body)
         words = (key.version, digest.value, digest.pepper_id, body, seal, _ENTRY_MS)
         return bool(await self._store.run("fill", _FILL, (_name(key.secret_id),), words))
+
+    async def pointed(self, digest: KeyDigest) -> str | None:
+        """The secret id that `point` left for an imported value; nothing is proved by it. Raises StoreError."""
+        name = self._pointer(digest)
+        if name is None:
+            return None
+        try:
+            held = await self._store.read("find", "GET", name)
+        except StoreError as exc:
+            if exc.cause == "WRONGTYPE":
+                return None
+            raise
+        return held.decode("ascii", "replace") if isinstance(held, bytes) else None
+
+    async def point(self, digest: KeyDigest, secret_id: str) -> None:
+        """Remember, for as long as an entry lives, which secret an imported value is. Raises StoreError."""
+        name = self._pointer(digest)
+        if name is not None:
+            await self._store.write("point", "SET", name, secret_id, "PX", _ENTRY_MS)
+
+    def _pointer(self, digest: KeyDigest) -> str | None:
+        # Names show up in places where values do not (a slow log, a list of keys): not the digest itself.
+        pepper = self._peppers.find(digest.pepper_id)
+        if pepper is None:
+            return None
+        return f"{PREFIX}imported:{pepper.hmac_sha256(_POINTER + digest.value).hex()}"
 
 
 async def bury(store: RedisStore, buried: Sequence[tuple[str, int]]) -> None:

@@ -5,20 +5,30 @@ __all__ = ["SqlKeyReader"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType, Owner
+from gateway.core.keys import (
+    Account,
+    ApiAccess,
+    Environment,
+    Key,
+    KeyDigest,
+    KeyStatus,
+    KeyType,
+    Owner,
+)
 from gateway.core.limits import CountedPer, Limit
 from gateway.core.token import ALPHABET, SECRET_ID_LENGTH
-from gateway.ports import StoredKey
+from gateway.ports import FoundImported, StoredKey
 from gateway.stores.sql_engine import READ_SECONDS, read_rows
-from gateway.stores.tables import accounts, from_us, keys, secrets, users
+from gateway.stores.tables import accounts, from_us, imported_digests, keys, secrets, users
 
 # Well under the number of parameters that either database takes in one statement.
 _IDS_PER_STATEMENT = 1000
 
 _ACTIVE = "active"
+_IMPORTED = "imported"
 
 # A change of the account, or of the key's owner, is a change of the key. Each part only grows (and a
 # change of the owner for another raises the key's own), so the sum does.
@@ -36,6 +46,7 @@ _FIND = (
         accounts.c.api_access,
         secrets.c.id.label("secret_id"),
         secrets.c.token_hash,
+        secrets.c.cost_class,
         secrets.c.expires_us.label("secret_expires_us"),
         secrets.c.revoked_us.label("secret_revoked_us"),
         users.c.role.label("owner_role"),
@@ -45,6 +56,9 @@ _FIND = (
     .join(accounts, accounts.c.id == keys.c.account_id)
     .outerjoin(users, users.c.id == keys.c.owner_id)
     .join(secrets, secrets.c.key_id == keys.c.id)
+)
+_FIND_IMPORTED = _FIND.add_columns(imported_digests.c.pepper_id).join(
+    imported_digests, imported_digests.c.secret_id == secrets.c.id
 )
 _VERSIONS = (
     select(secrets.c.id, _VERSION)
@@ -74,6 +88,27 @@ class SqlKeyReader:
             self._deadline_seconds,
         )
         return _stored_key(rows[0]) if rows else None
+
+    async def find_imported(self, digests: Sequence[KeyDigest]) -> FoundImported | None:
+        """The imported secret that one of these digests finds, the first before the next. Raises StoreError."""
+        column = imported_digests.c
+        either = or_(
+            *(
+                and_(column.pepper_id == digest.pepper_id, column.digest == digest.value.hex())
+                for digest in digests
+            )
+        )
+        rows = await read_rows(
+            self._engine,
+            "find an imported key",
+            _FIND_IMPORTED.where(either),
+            self._deadline_seconds,
+        )
+        found = {row.pepper_id: row for row in rows}
+        for digest in digests:
+            if digest.pepper_id in found:
+                return FoundImported(_stored_key(found[digest.pepper_id]), digest.pepper_id)
+        return None
 
     async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
         """The present version behind each secret id that exists. Raises StoreError; the deadline is per thousand."""
@@ -115,7 +150,7 @@ def _stored_key(row: Row[Any]) -> StoredKey:
         limits=tuple(_limit(stored) for stored in row.limits),
         owner=_owner(row),
     )
-    return StoredKey(key, row.token_hash)
+    return StoredKey(key, row.token_hash, is_imported=row.cost_class == _IMPORTED)
 
 
 def _status(row: Row[Any]) -> KeyStatus:

@@ -1,5 +1,6 @@
 """Finding the credential of a request, and keeping it unprintable."""
 
+import base64
 import copy
 import hashlib
 import hmac
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import token
-from gateway.core.credential import Credential, Pepper, Peppers, extract, same_digest
+from gateway.core.credential import (
+    Credential,
+    Pair,
+    Pepper,
+    Peppers,
+    extract,
+    is_importable,
+    same_digest,
+)
 from gateway.core.keys import Environment, KeyDigest, KeyType
 from gateway.core.refusal import Refusal, Refused
 
@@ -49,7 +58,8 @@ def test_a_bearer_key_is_found(value: str) -> None:
         pytest.param([], Refusal.MISSING_KEY, id="no-field"),
         pytest.param([""], Refusal.MISSING_KEY, id="empty-field"),
         pytest.param([" \t"], Refusal.MISSING_KEY, id="blank-field"),
-        pytest.param([f"Basic {KEY}"], Refusal.MISSING_KEY, id="another-scheme"),
+        pytest.param([f"Negotiate {KEY}"], Refusal.MISSING_KEY, id="another-scheme"),
+        pytest.param(["Basics eA=="], Refusal.MISSING_KEY, id="longer-basic"),
         pytest.param([f"Bearerx {KEY}"], Refusal.MISSING_KEY, id="longer-scheme"),
         pytest.param([f"Bearer={KEY}"], Refusal.MISSING_KEY, id="equals-sign"),
         pytest.param([KEY], Refusal.MISSING_KEY, id="no-scheme"),
@@ -105,14 +115,179 @@ def test_what_is_no_key_is_malformed_and_never_looked_up(text: str) -> None:
     assert len(found.digest(PEPPER).value) == 32
 
 
-@given(st.lists(st.builds(str.__add__, st.sampled_from(["", "Bearer ", "bearer\t"]), any_text)))
-def test_no_header_value_breaks_the_way_of_a_credential(values: list[str]) -> None:
-    """Whatever is sent as Authorization is answered with a value, never with an exception."""
-    found = extract(values)
+def basic(text: str | bytes) -> str:
+    """`text` as the value of an Authorization field."""
+    held = text.encode() if isinstance(text, str) else text
+    return f"Basic {base64.b64encode(held).decode()}"
 
-    if isinstance(found, Credential):
-        assert found.parse() is None
+
+@pytest.mark.parametrize(
+    ("authorization", "api_keys", "api_secrets"),
+    [
+        pytest.param([basic(f"{ID}:{SECRET}")], [], [], id="basic"),
+        pytest.param([basic(f"{ID}:{SECRET}").replace("B", "b", 1)], [], [], id="lower-case"),
+        pytest.param(["  " + basic(f"{ID}:{SECRET}").replace(" ", "   ")], [], [], id="spaces"),
+        pytest.param([], [ID], [SECRET], id="two-headers"),
+        pytest.param([], [f" {ID}\t"], [f"\t{SECRET} "], id="blanks-around"),
+        pytest.param(["Negotiate eA=="], [ID], [SECRET], id="beside-another-scheme"),
+    ],
+)
+def test_a_pair_is_found(
+    authorization: list[str], api_keys: list[str], api_secrets: list[str]
+) -> None:
+    """API key and API secret are the halves of one token, of whatever type and environment the key is."""
+    found = extract(authorization, api_keys, api_secrets)
+
+    assert isinstance(found, Pair)
+    assert found.secret_id == ID
+    assert found.token_of(KeyType.SECRET, Environment.LIVE).token_bytes() == KEY.encode()
+    assert [one.token_bytes().decode() for one in found.tokens("acme")] == [
+        token.compose(kind, environment, ID, SECRET, "acme")
+        for kind in KeyType
+        for environment in Environment
+    ]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "api_keys"),
+    [
+        pytest.param([basic(f"{KEY}:")], [], id="basic-without-password"),
+        pytest.param([], [KEY], id="key-header"),
+        pytest.param([], [f"\t{KEY}  "], id="blanks-around"),
+        pytest.param([""], [KEY], id="beside-an-empty-authorization"),
+        pytest.param(["Negotiate eA=="], [KEY], id="beside-another-scheme"),
+        pytest.param([KEY], [KEY], id="beside-no-scheme"),
+    ],
+)
+def test_a_whole_key_is_found_in_other_places(
+    authorization: list[str], api_keys: list[str]
+) -> None:
+    """The whole key is enough wherever a key may stand; what is no credential for us does not stand in its way."""
+    found = extract(authorization, api_keys)
+
+    assert isinstance(found, Credential)
+    assert found.token_bytes() == KEY.encode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "api_keys", "api_secrets"),
+    [
+        pytest.param([f"Bearer {KEY}"], [KEY], [], id="bearer-and-header"),
+        pytest.param([f"Bearer {KEY}"], [], [SECRET], id="bearer-and-half"),
+        pytest.param(["Bearer"], [KEY], [], id="empty-bearer-and-header"),
+        pytest.param([basic(f"{ID}:{SECRET}")], [KEY], [], id="basic-and-header"),
+        pytest.param([basic(f"{ID}:{SECRET}")], [ID], [SECRET], id="the-same-pair-twice"),
+        pytest.param(["Basic ?"], [KEY], [], id="broken-basic-and-header"),
+        pytest.param(["Digest x", "Digest y"], [KEY], [], id="two-authorizations-and-header"),
+        pytest.param([], [KEY, KEY], [], id="two-keys"),
+        pytest.param([], [ID, ID], [SECRET], id="two-halves"),
+        pytest.param([], [ID], [SECRET, SECRET], id="two-secrets"),
+        pytest.param([], [], [SECRET], id="a-secret-alone"),
+        pytest.param([], [], ["", SECRET], id="secrets-alone"),
+        pytest.param([], [""], [], id="empty-key"),
+        pytest.param([], [" \t"], [], id="blank-key"),
+        pytest.param([], [""], [SECRET], id="empty-key-with-secret"),
+        pytest.param([basic(f":{SECRET}")], [], [], id="basic-without-user"),
+        pytest.param([basic(":")], [], [], id="basic-with-nothing"),
+        pytest.param([basic(KEY)], [], [], id="basic-without-colon"),
+        pytest.param([basic(b"\xff:\xfe")], [], [], id="basic-that-is-no-text"),
+        pytest.param(["Basic"], [], [], id="basic-alone"),
+        pytest.param([f"Basic {ID}:{SECRET}"], [], [], id="basic-not-encoded"),
+        pytest.param([basic(f"{ID}:{SECRET}")[:-1]], [], [], id="basic-cut-off"),
+        pytest.param(["Basic \u00e9\udcff"], [], [], id="basic-beyond-ascii"),
+    ],
+)
+def test_more_or_less_than_one_credential(
+    authorization: list[str], api_keys: list[str], api_secrets: list[str]
+) -> None:
+    """Nothing is chosen in silence, whichever one might be good; half a credential is none."""
+    found = extract(authorization, api_keys, api_secrets)
+
+    assert isinstance(found, Refused)
+    assert found.reason is Refusal.AMBIGUOUS_CREDENTIALS
+
+
+@pytest.mark.parametrize(
+    ("api_key", "api_secret"),
+    [
+        pytest.param(ID[:-1], SECRET, id="key-too-short"),
+        pytest.param(ID, SECRET[:-1], id="secret-too-short"),
+        pytest.param(ID, SECRET + "x", id="secret-too-long"),
+        pytest.param(SECRET, ID, id="swapped"),
+        pytest.param(KEY, SECRET, id="whole-key-and-secret"),
+        pytest.param(ID, KEY, id="id-and-whole-key"),
+        pytest.param("admin", "admin", id="of-another-system"),
+        pytest.param(ID, SECRET[:-1] + "é", id="beyond-ascii"),
+    ],
+)
+def test_a_pair_out_of_shape_is_malformed(api_key: str, api_secret: str) -> None:
+    """Its sender learns what a pair looks like, in either way to send it, and nothing is quoted."""
+    by_headers = extract([], [api_key], [api_secret])
+
+    assert isinstance(by_headers, Refused)
+    assert by_headers == extract([basic(f"{api_key}:{api_secret}")])
+    assert by_headers.reason is Refusal.MALFORMED_KEY
+    assert "12" in by_headers.hint
+    assert api_key not in by_headers.hint
+
+
+_VALUES = st.lists(
+    st.builds(
+        str.__add__, st.sampled_from(["", "Bearer ", "bearer\t", "Basic ", "basic eA=="]), any_text
+    )
+    | any_text.filter(lambda text: text.isprintable()).map(basic)
+    | st.sampled_from([KEY, ID, SECRET, f"Bearer {KEY}", basic(f"{ID}:{SECRET}")]),
+    max_size=3,
+)
+
+
+@given(_VALUES, _VALUES, _VALUES)
+def test_no_value_breaks_the_way_of_a_credential(
+    authorization: list[str], api_keys: list[str], api_secrets: list[str]
+) -> None:
+    """Whatever stands where a key may be is answered with a value that shows nothing, never with an exception."""
+    found = extract(authorization, api_keys, api_secrets)
+
+    assert SECRET not in repr(found)
+    if not isinstance(found, Refused):
         assert len(found.digest(PEPPER).value) == 32
+        # One credential: in one place, or a pair in two.
+        assert len(api_keys) <= 1
+        assert len(api_secrets) <= len(api_keys)
+        assert not (api_keys and any(value.startswith("Bearer ") for value in authorization))
+
+
+def test_a_pair_is_known_apart_from_its_tokens() -> None:
+    """That a pair is nobody's does not condemn a token, and the other way round."""
+    pair = Pair(ID, SECRET)
+    digests = {pair.digest(PEPPER), *(one.digest(PEPPER) for one in pair.tokens())}
+
+    assert len(digests) == 5
+    assert pair.digest(PEPPER) == Pair(ID, SECRET).digest(PEPPER)
+    assert pair.digest(PEPPER) != Pair(ID, OTHER_SECRET).digest(PEPPER)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("x", True, id="one-character"),
+        pytest.param("my key, 1", True, id="with-spaces"),
+        pytest.param("schlüssel-✓", True, id="beyond-ascii"),
+        pytest.param("x" * 4096, True, id="longest"),
+        pytest.param("x" * 4097, False, id="too-long"),
+        pytest.param("", False, id="empty"),
+        pytest.param(" x", False, id="space-before"),
+        pytest.param("x ", False, id="space-after"),
+        pytest.param("a\tb", False, id="tab"),
+        pytest.param("a\0b", False, id="zero"),
+        pytest.param("a\udcffb", False, id="bytes-that-are-no-utf-8"),
+        pytest.param("a\u200bb", False, id="zero-width-space"),
+    ],
+)
+def test_what_can_be_imported(text: str, expected: bool) -> None:
+    """Any value that a header field can carry unchanged, and that somebody could have copied by eye."""
+    assert is_importable(text) is expected
+    assert Credential(text).is_importable is expected
 
 
 def test_the_digest_is_hmac_sha_256_of_the_token_under_its_pepper() -> None:
@@ -151,19 +326,21 @@ def test_a_digest_under_another_pepper_is_another_digest() -> None:
 
 def test_a_credential_has_no_readable_form() -> None:
     """A key in a log line, a message or a stack trace is shown as a name only."""
-    held = Credential(KEY)
-    forms = [repr(held), str(held), f"{held}", f"{held!r:>40}", "%s %r" % (held, [held])]  # noqa: UP031
+    held: Credential | Pair
+    for held in (Credential(KEY), Pair(ID, SECRET)):
+        forms = [repr(held), str(held), f"{held}", f"{held!r:>40}", "%s %r" % (held, [held])]  # noqa: UP031
 
-    assert not [form for form in forms if SECRET in form or ID in form]
-    assert not hasattr(held, "__dict__")
+        assert not [form for form in forms if SECRET in form or ID in form]
+        assert not hasattr(held, "__dict__")
 
 
+@pytest.mark.parametrize("held", [Credential(KEY), Pair(ID, SECRET)], ids=["whole", "pair"])
 @pytest.mark.parametrize("leave", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_a_credential_does_not_leave_its_process(leave: object) -> None:
+def test_a_credential_does_not_leave_its_process(leave: object, held: Credential | Pair) -> None:
     """A key never ends up in a queue, a cache or a crash dump by way of pickling."""
     assert callable(leave)
     with pytest.raises(TypeError) as caught:
-        leave(Credential(KEY))
+        leave(held)
 
     assert SECRET not in str(caught.value)
 

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.headers import Arrival, Lines, RawField, request_lines, response_lines
+from gateway.core.headers import (
+    Arrival,
+    Lines,
+    RawField,
+    RequestNames,
+    request_lines,
+    response_lines,
+)
 
 UNTRUSTED = Arrival("192.0.2.1", is_trusted=False, scheme="http", host="h:80", request_id="r-1")
 TRUSTED = UNTRUSTED._replace(peer="10.0.0.1", is_trusted=True)
@@ -197,9 +204,25 @@ def test_a_trace_crosses_when_valid(sent: list[str], crosses: list[str]) -> None
 )
 def test_odd_names_when_configured(odd: str, sent: str, crosses: bool) -> None:
     """An upstream that needs X_Tenant can have it, without that opening a way to speak for us."""
-    found = lines(request_lines(raw([sent]), UNTRUSTED, IDENTITY, odd_characters=odd))
+    found = lines(request_lines(raw([sent]), UNTRUSTED, IDENTITY, RequestNames(odd)))
 
     assert found == ([sent, *OURS] if crosses else OURS)
+
+
+@pytest.mark.parametrize("odd", ["", "_."])
+@pytest.mark.parametrize(
+    "name", ["X-API-Key", "x-api-key", "X_API_KEY", "X.Api.Key", "X-API_Secret", "x-api-secret"]
+)
+def test_a_header_that_carries_keys_stays_here(name: str, odd: str) -> None:
+    """No spelling of it that an upstream could take for the header brings a key there."""
+    names = RequestNames(odd, ["x_api-KEY", "X-API-Secret"])
+    sent = raw(["Accept: */*", f"{name}: secret", "X-API-Keys: 1"])
+
+    assert lines(request_lines(sent, UNTRUSTED, IDENTITY, names)) == [
+        "Accept: */*",
+        "X-API-Keys: 1",
+        *OURS,
+    ]
 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X-Forwarded_Proto", "X.Forwarded.Host"])
@@ -207,7 +230,7 @@ def test_a_trusted_proxy_spells_its_fields(name: str) -> None:
     """A client's odd spelling of a field does not pass a trusted proxy as that proxy's word."""
     sent = raw([f"{name}: attacker"])
 
-    assert request_lines(sent, TRUSTED, odd_characters="_.") == request_lines([], TRUSTED)
+    assert request_lines(sent, TRUSTED, names=RequestNames("_.")) == request_lines([], TRUSTED)
 
 
 @pytest.mark.parametrize("bad", ["a\rb", "a\nb", "a\0b", "a\x01b", "a\x7fb", "a\r\nX-B: 1"])
@@ -300,7 +323,7 @@ def test_ours_is_whole_and_single(sent: list[tuple[str, str]], odd: str) -> None
         [(name.encode(), value.encode()) for name, value in sent],
         UNTRUSTED,
         IDENTITY,
-        odd_characters=odd,
+        RequestNames(odd),
     )
     assert not isinstance(fields, str)
     found = lines(fields)

@@ -44,6 +44,7 @@ from gateway.pipeline.health import SqlHealth
 from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
 from gateway.pipeline.known import KnownKeys
 from gateway.pipeline.lookup import Lookup
+from gateway.pipeline.renewal import DigestRenewal
 from gateway.pipeline.terms import Terms
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.pipeline.verifier import Verifier
@@ -107,6 +108,8 @@ class RequestFields(TypedDict, total=False):
     authorization: tuple[str, ...]
     origin: str | None
     address: str
+    api_keys: tuple[str, ...]
+    api_secrets: tuple[str, ...]
 
 
 def plain_key(number: int = 1, **fields: Unpack[KeyFields]) -> Key:
@@ -156,6 +159,8 @@ class World:
         waiting_max: int = 256,
         failures_per_minute: int = 300,
         deadline_seconds: float = 5.0,
+        accepts_imported: bool = False,
+        query_parameters: tuple[str, ...] = (),
     ) -> None:
         self.clock = ManualClock()
         self.reader = MemoryKeyReader()
@@ -171,12 +176,15 @@ class World:
             default_plan="starter",
             publishable_scopes=("read-only",),
             environment=environment,
+            accepts_imported=accepts_imported,
+            query_parameters=frozenset(query_parameters),
             member_scopes={"starter": ("read-only", "dns-only"), "free": ()},
         )
         self.known = KnownKeys(self.clock, size_max=known_max, unknown_max=unknown_max)
         self.feed.on_change(self.known.forget)
         self.verifier = Verifier(verify, threads=1, waiting_max=waiting_max)
         self.peppers = peppers or Peppers(PEPPER)
+        self.renewal = DigestRenewal(self.reader, retry_seconds=0.0)
         self.lookup = Lookup(
             known=self.known,
             terms=self.terms,
@@ -186,6 +194,7 @@ class World:
             peppers=self.peppers,
             clock=self.clock,
             sql_health=health,
+            renew=self.renewal.offer,
             flights_max=flights_max,
             cache_deadline_seconds=deadline_seconds,
             sql_deadline_seconds=deadline_seconds,
@@ -216,6 +225,16 @@ class World:
         text = token_for(key)
         self.reader.rows[key.secret_id] = StoredKey(key, hash_of(text.encode()))
         return text
+
+    def bring(
+        self, text: str, number: int = 1, pepper: Pepper | None = None, **fields: Unpack[KeyFields]
+    ) -> Key:
+        """Import `text` as the secret of key `key_<number>`, found by its digest under `pepper`."""
+        key = plain_key(number, **fields)
+        self.reader.rows[key.secret_id] = StoredKey(key, hash_of(text.encode()), is_imported=True)
+        digest = Credential(text).digest(pepper or self.peppers.current)
+        self.reader.imported[digest] = key.secret_id
+        return key
 
     @staticmethod
     def inquire(token: str, **fields: Unpack[RequestFields]) -> Inquiry:
@@ -249,7 +268,7 @@ class World:
         """Commit a change of the key to SQL; then tell Redis and the feed, as the admin plane does."""
         row = next(row for row in self.reader.rows.values() if row.key.id == f"key_{number}")
         key = replace(row.key, version=row.key.version + 1, **fields)
-        self.reader.rows[key.secret_id] = StoredKey(key, row.token_hash)
+        self.reader.rows[key.secret_id] = replace(row, key=key)
         if is_announced:
             self.cache.leave_tombstone(key.secret_id, key.version)
             self.feed.announce(Change(key.version, key_id=key.id))
