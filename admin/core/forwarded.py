@@ -6,17 +6,15 @@ all these fields too. The proxy must overwrite its own and should drop the other
 are present and differ, nobody can say which request will be served, so none is judged.
 """
 
-__all__ = ["PREFIX", "Original", "Values", "caller_address", "original"]
+__all__ = ["PREFIX", "Original", "caller_address", "is_from_nginx", "original"]
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from gateway.core.addresses import Networks, client_address
+from gateway.core.places import Fields
 
 PREFIX: Final = "/v1/authorize"
-
-# All values of a field, by its name in any letter case; none is an empty sequence.
-Values: TypeAlias = Callable[[str], Sequence[str]]
 
 
 class Original(NamedTuple):
@@ -33,8 +31,9 @@ class _Dialect(NamedTuple):
     host_field: str
 
 
+_NGINX: Final = _Dialect("X-Original-URI", "X-Original-Method", "X-Original-Host")
 _DIALECTS: Final = (
-    _Dialect("X-Original-URI", "X-Original-Method", "X-Original-Host"),
+    _NGINX,
     _Dialect("X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host"),
 )
 _NOTHING_SAID: Final = (
@@ -47,7 +46,7 @@ _DIFFERENT: Final = (
 )
 
 
-def original(method: str, target: str, values: Values) -> Original | str:
+def original(method: str, target: str, fields: Fields) -> Original | str:
     """The request that is asked about, or a public sentence that says why that is not clear.
 
     `method` and `target` are those of the proxy's own request, the target as received.
@@ -57,9 +56,9 @@ def original(method: str, target: str, values: Values) -> Original | str:
     claims: list[Original] = []
     rest = target.removeprefix(PREFIX)
     if rest.startswith("/"):
-        claims.append(Original(method, rest, _only(values("Host"))))
+        claims.append(Original(method, rest, _only(fields.getall("Host", ()))))
     for dialect in _DIALECTS:
-        claim = _claim(dialect, values)
+        claim = _claim(dialect, fields)
         if isinstance(claim, str):
             return claim
         if claim is not None:
@@ -71,27 +70,33 @@ def original(method: str, target: str, values: Values) -> Original | str:
     return claims[0]
 
 
-def caller_address(peer: str, values: Values, trusted: Networks) -> str:
+def caller_address(peer: str, fields: Fields, trusted: Networks) -> str:
     """The address on whose behalf the proxy asks; the proxy's own unless it is in `trusted`.
 
     X-Real-IP counts only beside X-Original-URI and without X-Forwarded-For: other proxies pass on
     whatever X-Real-IP a caller sends.
     """
-    hops = values("X-Forwarded-For")
-    if not hops and values("X-Original-URI"):
-        hops = values("X-Real-IP")
+    hops = fields.getall("X-Forwarded-For", ())
+    if not hops and is_from_nginx(fields):
+        hops = fields.getall("X-Real-IP", ())
     return client_address(peer, hops, trusted)
 
 
-def _claim(dialect: _Dialect, values: Values) -> Original | str | None:
+def is_from_nginx(fields: Fields) -> bool:
+    """Whether the question is in nginx's words: nginx hears nothing of an answer but its status and headers."""
+    return _NGINX.target_field in fields
+
+
+def _claim(dialect: _Dialect, fields: Fields) -> Original | str | None:
     """What this dialect's fields say; None if there are none."""
-    targets, methods = values(dialect.target_field), values(dialect.method_field)
+    targets = fields.getall(dialect.target_field, ())
+    methods = fields.getall(dialect.method_field, ())
     if not targets and not methods:
         return None
     target, method = _only(targets), _only(methods)
     if target is None or method is None:
         return f"{dialect.target_field} and {dialect.method_field} must come together, once each."
-    return Original(method, target, _only(values(dialect.host_field)))
+    return Original(method, target, _only(fields.getall(dialect.host_field, ())))
 
 
 def _only(values: Sequence[str]) -> str | None:

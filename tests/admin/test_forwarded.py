@@ -1,13 +1,13 @@
 """Which request a proxy asks about: whatever a caller adds, it is the one that will be served, or none."""
 
-from collections.abc import Sequence
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
-from admin.core.forwarded import PREFIX, Original, Values, caller_address, original
+from admin.core.forwarded import PREFIX, Original, caller_address, original
 from gateway.core.addresses import Networks
 
 NGINX = [("X-Original-URI", "/v1/dns?a=b"), ("X-Original-Method", "POST")]
@@ -17,13 +17,9 @@ PROXY = "10.0.0.1"
 TRUSTED = Networks([PROXY])
 
 
-def fields(*pairs: tuple[str, str]) -> Values:
-    """A look-up in these fields, as a server's headers offer it."""
-
-    def values(name: str) -> Sequence[str]:
-        return [value for given, value in pairs if given.lower() == name.lower()]
-
-    return values
+def fields(*pairs: tuple[str, str]) -> CIMultiDict[str]:
+    """Header fields, as a server has them."""
+    return CIMultiDict(pairs)
 
 
 @pytest.mark.parametrize(
