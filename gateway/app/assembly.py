@@ -12,6 +12,7 @@ from gateway.app.admitting import Door, admitting
 from gateway.app.plain import lane_terms, upstreams
 from gateway.children import LISTENING, tell_parent
 from gateway.core.readiness import Readiness
+from gateway.http.front import Front
 from gateway.http.lane import Lane
 from gateway.http.listener import ProxyListener
 from gateway.http.operations import operations_app
@@ -100,13 +101,8 @@ async def _proxy(stack: contextlib.AsyncExitStack, settings: Settings, door: Doo
     for upstream in behind.values():
         await upstream.open()
         stack.push_async_callback(upstream.close)
-    lane = Lane(
-        door.admission,
-        behind,
-        terms=lane_terms(settings),
-        clock=door.clock,
-        reports=Reports(door.usage, door.metrics.request_finished),
-    )
+    reports = Reports(door.usage, door.metrics.request_finished)
+    lane = Lane(door.admission, behind, Front(lane_terms(settings), door.clock, reports))
     proxy = ProxyListener(lane, host=settings.listen.host, port=settings.listen.port)
     stack.push_async_callback(proxy.close)
     return proxy

@@ -18,9 +18,12 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class ConnectionOwner(Protocol):
-    """Who answers what never became a request. `is_draining` says that no connection is to be kept any longer."""
+    """Who answers what never became a request."""
 
-    is_draining: bool
+    @property
+    def is_draining(self) -> bool:
+        """Whether no connection is to be kept any longer."""
+        ...
 
     def refuse_raw(self, connection: "Connection", reason: Refusal) -> None:
         """Write the answer to a request whose head could not be read, and record it."""

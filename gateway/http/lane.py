@@ -1,12 +1,12 @@
 """The aiohttp lane: admit, relay, record, for every request that HTTP/1.1 allows (design §7, §11)."""
 
-__all__ = ["Judge", "Lane"]
+__all__ = ["Lane"]
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import cast
 
 import aiohttp
 import structlog
@@ -14,12 +14,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 
-from gateway.core.addresses import client_address
 from gateway.core.headers import Arrival, TextField
-from gateway.core.problem import problem, ratelimit_fields
-from gateway.core.record import recorded_path
+from gateway.core.problem import ratelimit_fields
 from gateway.core.refusal import Refusal, Refused
-from gateway.core.tracing import request_id
 from gateway.http.body import ClientBody
 from gateway.http.bounds import ClientBounds
 from gateway.http.call import CLOSE, CLOSED, KEPT, Call, ClientGone, Lingering
@@ -27,25 +24,14 @@ from gateway.http.complaints import Complaints
 from gateway.http.compose import compose
 from gateway.http.connection import Connection
 from gateway.http.fitness import can_be_used_again, malformed, unfit
+from gateway.http.front import Front, Judge
 from gateway.http.relay import relay
-from gateway.http.render import problem_answer
-from gateway.http.terms import LaneTerms
 from gateway.http.tunnel import tunnel
-from gateway.pipeline.exchange import Exchange, Reports
-from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
-from gateway.ports import Clock
+from gateway.pipeline.inquiry import Admitted, Inquiry, Waits
 from gateway.upstream.client import Upstream, UpstreamError
 from gateway.upstream.request import Outgoing
 
 log = structlog.get_logger(__name__)
-
-
-class Judge(Protocol):
-    """Admission, as far as the lane knows it."""
-
-    def decide(self, inquiry: Inquiry) -> Decision:
-        """Yes, no, or what to await."""
-        ...
 
 
 class Lane:
@@ -55,19 +41,20 @@ class Lane:
         self,
         judge: Judge,
         upstreams: Mapping[str, Upstream],
-        *,
-        terms: LaneTerms,
-        clock: Clock,
-        reports: Reports,
+        front: Front,
     ) -> None:
         """`upstreams` by the names that routes know."""
         self._judge = judge
         self._upstreams = upstreams
-        self._terms = terms
-        self._clock = clock
-        self._reports = reports
-        self._complaints = Complaints(clock)
-        self.is_draining = False
+        self.front = front
+        self._terms = front.terms
+        self._clock = front.clock
+        self._complaints = Complaints(front.clock)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether connections are kept no longer."""
+        return self.front.is_draining
 
     @property
     def bounds(self) -> ClientBounds:
@@ -98,13 +85,13 @@ class Lane:
 
     def refuse_raw(self, connection: Connection, reason: Refusal) -> None:
         """Answer what never became a request, and close."""
-        exchange = self._exchange(connection.peer, "", "", None)
+        exchange = self.front.exchange(connection.peer, "", "", None)
         refused = Refused(reason)
         exchange.refused(refused)
         transport = connection.transport
         if transport is not None and not transport.is_closing():
-            transport.write(self._problem(refused, exchange.request_id, CLOSE))
-        self._reports.finished(exchange, self._clock)
+            transport.write(self.front.problem(refused, exchange.request_id, CLOSE))
+        self.front.finished(exchange)
         connection.cut()
 
     def failed(
@@ -125,39 +112,29 @@ class Lane:
             else:
                 call.keeps_alive = False
                 refused = call.refused(Refusal.INTERNAL)
-                call.write(self._problem(refused, call.exchange.request_id, call.framing))
+                call.write(self.front.problem(refused, call.exchange.request_id, call.framing))
         return Lingering(connection)
 
     def _open(self, request: web.BaseRequest) -> Call:
         connection = cast("Connection", request.protocol)
         headers = request.headers
-        exchange = self._exchange(
+        exchange = self.front.exchange(
             self._address(connection, headers),
             request.method,
-            recorded_path(request.raw_path),
+            request.raw_path,
             headers.get("X-Request-Id"),
         )
         connection.task = connection.current_task()
         return Call(request, connection, exchange, keeps_alive=request.keep_alive)
 
     def _address(self, connection: Connection, headers: CIMultiDictProxy[str]) -> str:
+        front = self.front
         if not connection.address:
-            trusted = self._terms.trusted
-            connection.is_trusted = trusted.contains(connection.peer)
-            connection.address = client_address(connection.peer, (), trusted)
+            connection.is_trusted = front.is_trusted(connection.peer)
+            connection.address = front.address(connection.peer, ())
         if not connection.is_trusted:
             return connection.address
-        hops = headers.getall("X-Forwarded-For", ())
-        return client_address(connection.peer, hops, self._terms.trusted)
-
-    def _exchange(self, address: str, method: str, path: str, sent_id: str | None) -> Exchange:
-        return Exchange(
-            began=self._clock.monotonic(),
-            method=method,
-            path=path,
-            address=address,
-            request_id=request_id(sent_id, self._terms.fresh_id),
-        )
+        return front.address(connection.peer, headers.getall("X-Forwarded-For", ()))
 
     async def _serve(self, call: Call) -> Refused | None:
         """Pass the request on and its answer back; or why not."""
@@ -241,34 +218,17 @@ class Lane:
         if not can_be_used_again(call, self._terms.bounds):
             call.keeps_alive = False
         is_head = call.request.method == "HEAD"
-        answer = self._problem(
+        answer = self.front.problem(
             refused, call.exchange.request_id, call.framing, has_body=not is_head
         )
         call.write(answer)
         call.is_head_sent = True
 
-    def _problem(
-        self, refused: Refused, id_: str, framing: bytes, *, has_body: bool = True
-    ) -> bytes:
-        terms = self._terms
-        answer = problem(
-            refused,
-            id_,
-            realm=terms.realm,
-            docs_url=terms.docs_url,
-            legacy_headers=terms.has_legacy_headers,
-        )
-        if refused.reason is Refusal.METHOD_NOT_ALLOWED:
-            framing += b"Allow: %b\r\n" % ", ".join(sorted(terms.methods)).encode()
-        return problem_answer(
-            answer, epoch_now=self._clock.now(), framing=framing, has_body=has_body
-        )
-
     def _close(self, call: Call) -> None:
         connection = call.connection
         connection.unwatch()
         connection.unwatch_body()
-        self._reports.finished(call.exchange, self._clock)
+        self.front.finished(call.exchange)
 
     async def _leave(self, call: Call) -> web.StreamResponse:
         """After the answer: what becomes of the connection, and of a body that nobody wanted."""

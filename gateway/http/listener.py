@@ -75,7 +75,7 @@ class ProxyListener:
         Answers say that the connection closes, and connections without a request are closed after a moment.
         """
         loop = asyncio.get_running_loop()
-        self._lane.is_draining = True
+        self._lane.front.is_draining = True
         if self._listening is not None:
             self._listening.close()
         began = loop.time()

@@ -4,14 +4,14 @@ __all__ = ["Upstream", "UpstreamBounds", "UpstreamError"]
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from gateway.core.errors import KeywrightError
 from gateway.core.refusal import Refusal
 from gateway.core.retry import Failure, may_retry
+from gateway.upstream.bounds import UpstreamBounds, UpstreamError
+from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.request import NO_TIMER, Outgoing, RelayRequest
 from gateway.upstream.targets import Target, Targets
 
@@ -20,31 +20,7 @@ _LINE_BYTES_MAX = 16_384
 _FIELDS_MAX = 256
 _READ_BYTES = 65_536
 # Deadlines are the lane's, which watches all its waits with one timer.
-
-
-class UpstreamError(KeywrightError):
-    """The upstream gave no answer that could be passed on; `reason` is what the caller is told."""
-
-    def __init__(self, reason: Refusal, cause: str, target: str | None = None) -> None:
-        """`cause` names the kind of fault, never the request; `target` is host:port."""
-        super().__init__(f"{reason.code}: {cause}")
-        self.reason = reason
-        self.target = target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamBounds:
-    """`connect_seconds` bound waiting for a connection, `response_seconds` the wait for the first byte of an
-    answer, `idle_seconds` every pause within it. `max_connections` is the cap over all targets; an unused
-    connection is kept for `keepalive_seconds`, an unreachable target left out for `cooldown_seconds`.
-    """
-
-    connect_seconds: float = 5.0
-    response_seconds: float = 60.0
-    idle_seconds: float = 60.0
-    max_connections: int = 512
-    keepalive_seconds: float = 15.0
-    cooldown_seconds: float = 2.0
+_USUAL = UpstreamBounds()
 
 
 class Upstream:
@@ -55,7 +31,7 @@ class Upstream:
         name: str,
         targets: Sequence[str],
         *,
-        bounds: UpstreamBounds = UpstreamBounds(),
+        bounds: UpstreamBounds = _USUAL,
         is_host_preserved: bool = False,
     ) -> None:
         """`targets` are like `http://host:port`; with `is_host_preserved` they get the client's Host field."""
@@ -64,12 +40,14 @@ class Upstream:
         self.is_host_preserved = is_host_preserved
         self._targets = Targets(targets, cooldown_seconds=bounds.cooldown_seconds)
         self._in_flight = 0
+        self._pool: UpstreamPool | None = None
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Get ready; connects to nothing yet."""
         self._loop = asyncio.get_running_loop()
+        self._pool = UpstreamPool(self.name, self._targets, self.bounds)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self.bounds.max_connections,
@@ -85,8 +63,17 @@ class Upstream:
             ),
         )
 
+    @property
+    def pool(self) -> UpstreamPool:
+        """The express lane's connections. Raises RuntimeError unless it is open."""
+        if self._pool is None:
+            raise RuntimeError("The upstream is not open.")
+        return self._pool
+
     async def close(self) -> None:
         """Close every connection."""
+        if self._pool is not None:
+            await self._pool.close()
         if self._session is not None:
             await self._session.close()
 

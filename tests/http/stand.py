@@ -19,6 +19,7 @@ from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.core.scopes import ScopeTable
 from gateway.http.bounds import ClientBounds
+from gateway.http.front import Front
 from gateway.http.lane import Lane
 from gateway.http.listener import ProxyListener
 from gateway.http.terms import LaneTerms
@@ -162,18 +163,14 @@ async def proxy(
         def record(self, record: UsageRecord) -> None:
             shell[0].record(record)
 
-    lane = Lane(
-        door,
-        {"origin": origin},
-        terms=LaneTerms(
-            realm="test",
-            docs_url="https://docs.example",
-            bounds=bounds or ClientBounds(linger_seconds=0.2),
-            fresh_id=lambda: f"made-{next(ids)}",
-        ),
-        clock=SystemClock(),
-        reports=Reports(Late(), lambda *said: shell[0].observe(*said)),  # noqa: PLW0108 -- not there yet
+    terms = LaneTerms(
+        realm="test",
+        docs_url="https://docs.example",
+        bounds=bounds or ClientBounds(linger_seconds=0.2),
+        fresh_id=lambda: f"made-{next(ids)}",
     )
+    reports = Reports(Late(), lambda *said: shell[0].observe(*said))  # noqa: PLW0108 -- not there yet
+    lane = Lane(door, {"origin": origin}, Front(terms, SystemClock(), reports))
     listener = ProxyListener(lane, host="127.0.0.1", port=0, tick_seconds=0.02)
     shell.append(Proxy(listener, lane, door))
     await listener.start()

@@ -1,0 +1,76 @@
+"""What both lanes do alike: see who asks, write what we say ourselves, and record how it ended."""
+
+__all__ = ["Front", "Judge", "Reports"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.addresses import client_address
+from gateway.core.problem import problem
+from gateway.core.record import recorded_path
+from gateway.core.refusal import Refusal, Refused
+from gateway.core.tracing import request_id
+from gateway.http.render import problem_answer
+from gateway.http.terms import LaneTerms
+from gateway.pipeline.exchange import Exchange, Reports
+from gateway.pipeline.inquiry import Decision, Inquiry
+from gateway.ports import Clock
+
+
+class Judge(Protocol):
+    """Admission, as far as the lanes know it."""
+
+    def decide(self, inquiry: Inquiry) -> Decision:
+        """Yes, no, or what to await."""
+        ...
+
+
+@dataclass(slots=True)
+class Front:
+    """One for a listener. `is_draining` says that no connection is to be kept any longer."""
+
+    terms: LaneTerms
+    clock: Clock
+    reports: Reports
+    is_draining: bool = False
+
+    def is_trusted(self, peer: str) -> bool:
+        """Whether what the peer says of earlier hops counts."""
+        return self.terms.trusted.contains(peer)
+
+    def address(self, peer: str, hops: Sequence[str]) -> str:
+        """The client's address; `hops` are the values of X-Forwarded-For from a trusted peer, else none."""
+        return client_address(peer, hops, self.terms.trusted)
+
+    def exchange(self, address: str, method: str, target: str, sent_id: str | None) -> Exchange:
+        """A request begins."""
+        return Exchange(
+            began=self.clock.monotonic(),
+            method=method,
+            path=recorded_path(target),
+            address=address,
+            request_id=request_id(sent_id, self.terms.fresh_id),
+        )
+
+    def problem(
+        self, refused: Refused, id_: str, framing: bytes, *, has_body: bool = True
+    ) -> bytes:
+        """The whole answer to a refused request."""
+        terms = self.terms
+        answer = problem(
+            refused,
+            id_,
+            realm=terms.realm,
+            docs_url=terms.docs_url,
+            legacy_headers=terms.has_legacy_headers,
+        )
+        if refused.reason is Refusal.METHOD_NOT_ALLOWED:
+            framing += b"Allow: %b\r\n" % ", ".join(sorted(terms.methods)).encode()
+        return problem_answer(
+            answer, epoch_now=self.clock.now(), framing=framing, has_body=has_body
+        )
+
+    def finished(self, exchange: Exchange) -> None:
+        """A request has ended; once for each."""
+        self.reports.finished(exchange, self.clock)
