@@ -1,0 +1,103 @@
+"""From a file to the answers of an import: batch by batch, with every bad line told by its number."""
+
+__all__ = ["Importing", "Told"]
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from admin.core.transfer.entries import Entry
+from admin.wire.transfer import ImportedLine, ImportLine
+
+# One value costs a tenth of a second, hashes cost nothing: an answer is never more than a few seconds away.
+_WEIGHT_OF_A_VALUE = 10
+_WEIGHT_MAX = 500
+_NAME_LENGTH_MAX = 60
+
+Send = Callable[[Sequence[ImportLine]], Sequence[ImportedLine]]
+
+
+class Told(NamedTuple):
+    """Something to say about a line of the file."""
+
+    number: int
+    text: str
+
+
+@dataclass(slots=True)
+class Importing:
+    """The course of one import. Only what is told is kept, so that a file may be of any length.
+
+    `through` is the last line of the file up to which everything is settled.
+    """
+
+    send: Send
+    counts: Counter[str] = field(default_factory=Counter)
+    refused: list[Told] = field(default_factory=list)
+    remarks: list[Told] = field(default_factory=list)
+    through: int = 0
+    _batch: list[ImportLine] = field(default_factory=list, repr=False)
+    _weight: int = 0
+    _last_read: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many lines have their outcome."""
+        return self.counts.total()
+
+    def run(self, entries: Iterable[Entry], reached: Callable[[], None]) -> None:
+        """Take in every entry; `reached` is called after each batch. Raises what `send` raises."""
+        for entry in entries:
+            self._add(entry)
+            if self._weight >= _WEIGHT_MAX:
+                self._flush()
+                reached()
+        self._flush()
+        self.refused.sort()
+
+    def _add(self, entry: Entry) -> None:
+        self.remarks.extend(Told(entry.number, text) for text in entry.remarks)
+        line = _line(entry) if entry.fields else entry.problem
+        self._last_read = entry.number
+        if isinstance(line, ImportLine):
+            self._batch.append(line)
+            self._weight += 1 if line.value is None else _WEIGHT_OF_A_VALUE
+        elif line is not None:
+            self._refuse(entry.number, line)
+            # A file of nothing but bad lines moves on, too.
+            self._weight += 1
+
+    def _flush(self) -> None:
+        results = self.send(tuple(self._batch)) if self._batch else ()
+        self._batch, self._weight = [], 0
+        for result in results:
+            if result.outcome == "refused":
+                self._refuse(result.number, result.problem or "")
+            else:
+                self.counts[result.outcome] += 1
+        self.through = self._last_read
+
+    def _refuse(self, number: int, problem: str) -> None:
+        self.counts["refused"] += 1
+        self.refused.append(Told(number, problem))
+
+
+def _line(entry: Entry) -> ImportLine | str:
+    """The entry as the wire has it, or what is wrong with it, without repeating what stands there."""
+    try:
+        return ImportLine.model_validate({**entry.fields, "number": entry.number})
+    except ValidationError as error:
+        return "; ".join(
+            f"{_where(one['loc'])}: {one['msg']}"
+            for one in error.errors(include_input=False, include_context=False, include_url=False)
+        )
+
+
+def _where(place: Sequence[int | str]) -> str:
+    """The field's name; of a strange one no more than fits, as it may be anything."""
+    name = ".".join(map(str, place))
+    shown = "".join(char if char.isprintable() else "?" for char in name[:_NAME_LENGTH_MAX])
+    return shown or "line"

@@ -1,0 +1,55 @@
+"""A bar on stderr for what takes long, at a terminal; nothing for what is soon done or not looked at."""
+
+__all__ = ["LongWork"]
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from gateway.ports import Clock
+
+_PATIENCE_SECONDS = 2.0
+
+
+class LongWork:
+    """Shown once the work has taken two seconds."""
+
+    def __init__(self, total: int | None, clock: Clock, console: Console | None = None) -> None:
+        """`total` is how far there is to go; None if nobody knows."""
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._task: TaskID | None = None
+        self._total = total
+        self._bar = Progress(
+            TextColumn("{task.fields[said]}", markup=False),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=console or Console(file=sys.stderr),
+            transient=True,
+        )
+
+    def __enter__(self) -> "LongWork":
+        """Nothing is shown yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        if self._task is not None:
+            self._bar.stop()
+
+    def reached(self, position: int, said: str) -> None:
+        """Show that the work has come this far."""
+        if self._task is None:
+            is_long = self._clock.monotonic() - self._began > _PATIENCE_SECONDS
+            if not (is_long and self._bar.console.is_terminal):
+                return
+            self._task = self._bar.add_task("", total=self._total, said=said)
+            self._bar.start()
+        self._bar.update(self._task, completed=position, said=said)
