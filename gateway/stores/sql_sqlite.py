@@ -1,13 +1,15 @@
 """How a connection to SQLite is made and, even if its thread hangs, given up."""
 
-__all__ = ["PatientConnection"]
+__all__ = ["PatientConnection", "run_in_thread"]
 
 import asyncio
 import sqlite3
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, cast
 
 from aiosqlite import Connection
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 # How long a closing connection is waited for, before and after the interrupt; its thread goes on.
 _CLOSE_SECONDS = 0.25
@@ -35,6 +37,10 @@ class PatientConnection(Connection):
             # It stops itself when it could not be opened; its last words need a loop that still runs.
             yield from self._wait_until_stopped().__await__()
 
+    async def in_thread(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Run `work` where everything that asks SQLite runs. Raises what `work` raises."""
+        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+
     def stop(self) -> asyncio.Future[None] | None:
         """Close behind what still runs, then end the thread; the future tells when."""
         if self._stopped is None:
@@ -57,6 +63,25 @@ class PatientConnection(Connection):
             return True
         done, _ = await asyncio.wait([self._stopped], timeout=_CLOSE_SECONDS)
         return bool(done)
+
+
+async def run_in_thread(
+    opened: AsyncConnection, work: Callable[[sqlite3.Connection], object]
+) -> None:
+    """One visit to the connection's thread for several statements. `work` leaves no transaction open.
+
+    Raises DBAPIError for what SQLite raises. If the caller stops waiting, the connection is given up.
+    """
+    connection = cast(PatientConnection, (await opened.get_raw_connection()).driver_connection)
+    try:
+        await connection.in_thread(work)
+    except sqlite3.Error as error:
+        # Without the statement and its words: they are not for a log.
+        kind = getattr(exc, type(error).__name__, exc.DBAPIError)
+        raise kind("", None, error, hide_parameters=True) from None
+    except asyncio.CancelledError:
+        await opened.invalidate()
+        raise
 
 
 def _connect(address: str, busy_seconds: float) -> sqlite3.Connection:

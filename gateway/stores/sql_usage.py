@@ -2,9 +2,8 @@
 
 __all__ = ["SqlKeyUsage", "SqlUsageStore"]
 
-import itertools
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, Table, select
@@ -19,53 +18,53 @@ from gateway.stores.sql_engine import (
     store_errors,
     write_transaction,
 )
-from gateway.stores.tables import from_us, refused_requests, to_us, usage_records
+from gateway.stores.sql_sqlite import run_in_thread
+from gateway.stores.tables import from_us, refused_requests, usage_records
+from gateway.stores.usage_batch import (
+    UsageBatch,
+    clean,
+    fresh_days,
+    record_columns,
+    write_postgresql,
+    write_sqlite,
+)
 
-_NAMES = tuple(usage_records.columns.keys())
-# 16 words a row; SQLite takes 32,766 in one statement.
-_ROWS_AT_ONCE = 2000
+# What is forgotten is written once more, in vain.
+_DAYS_MAX = 200_000
 
 
 class SqlUsageStore:
-    """Implements the UsageStore port."""
+    """Implements the UsageStore port; with the records it keeps when, and from where, each secret was last used."""
 
     def __init__(self, engine: AsyncEngine, deadline_seconds: float = WRITE_SECONDS) -> None:
         """Each call raises StoreError after `deadline_seconds`."""
         self._engine = engine
         self._deadline_seconds = deadline_seconds
+        # Of which keys the day of their last use is known to stand in SQL.
+        self._days: dict[str, int] = {}
 
     async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
         """Store `records`, numbered upwards from `first_sequence`; what is there already stays. Raises StoreError."""
         if not records:
             return
         rows = [
-            (worker, sequence, *_values(record))
+            (worker, sequence, *record_columns(record))
             for sequence, record in enumerate(records, first_sequence)
         ]
-        if self._engine.dialect.name == "sqlite" and len(rows) <= _ROWS_AT_ONCE:
-            await self._write_at_once(rows)
-            return
-        statement = _insert(self._engine, usage_records).on_conflict_do_nothing()
-        async with write_transaction(
-            self._engine, "write usage", self._deadline_seconds
-        ) as connection:
-            await connection.execute(
-                statement, [dict(zip(_NAMES, row, strict=True)) for row in rows]
-            )
-
-    async def _write_at_once(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """One statement, which is its own transaction.
-
-        Whatever SQLite's thread is asked passes the interpreter's lock to and fro between it and the
-        one that serves requests. A statement for each row, with BEGIN and COMMIT around them, took
-        more of a busy worker's time than the writing itself (docs/performance.md).
-        """
-        words = tuple(itertools.chain.from_iterable(rows))
+        batch = UsageBatch(rows, fresh_days(rows, self._days))
+        is_sqlite = self._engine.dialect.name == "sqlite"
         async with (
             store_errors("write usage", self._deadline_seconds),
-            self._engine.connect() as connection,
+            self._engine.connect() as opened,
         ):
-            await connection.exec_driver_sql(_insert_many(len(rows)), words)
+            if is_sqlite:
+                await run_in_thread(opened, partial(write_sqlite, batch=batch))
+            else:
+                options = {"isolation_level": "AUTOCOMMIT"}
+                await write_postgresql(await opened.execution_options(**options), batch)
+        if len(self._days) > _DAYS_MAX:
+            self._days.clear()
+        self._days.update(batch.days)
 
     async def count_refused(self, worker: str, counts: Mapping[tuple[int, str], int]) -> None:
         """Add to the counts of unauthenticated refusals by (minute since the epoch, outcome). Raises StoreError."""
@@ -100,7 +99,7 @@ class SqlKeyUsage:
             self._engine,
             "read usage",
             select(usage_records)
-            .where(usage_records.c.key_id == _clean(key_id))
+            .where(usage_records.c.key_id == clean(key_id))
             .order_by(usage_records.c.at_us.desc(), usage_records.c.sequence.desc())
             .limit(count),
             self._deadline_seconds,
@@ -113,47 +112,6 @@ def _insert(engine: AsyncEngine, table: Table) -> postgresql.Insert | sqlite.Ins
     if engine.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
-
-
-@lru_cache(maxsize=8)
-def _insert_many(count: int) -> str:
-    """One statement for `count` rows, as SQLite has it."""
-    row = f"({', '.join('?' * len(_NAMES))})"
-    return (
-        f"INSERT INTO {usage_records.name} ({', '.join(_NAMES)}) "  # noqa: S608 -- names of our own
-        f"VALUES {', '.join([row] * count)} ON CONFLICT DO NOTHING"
-    )
-
-
-def _clean(text: str) -> str:
-    """`text` without what PostgreSQL cannot keep: U+0000, and bytes that were no UTF-8 when they came in."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _clean_or_none(text: str | None) -> str | None:
-    return None if text is None else _clean(text)
-
-
-def _values(record: UsageRecord) -> tuple[str | int | None, ...]:
-    """The columns after the record's number, in the table's order."""
-    return (
-        to_us(record.at),
-        _clean_or_none(record.key_id),
-        _clean_or_none(record.account_id),
-        _clean_or_none(record.secret_id),
-        _clean_or_none(record.route),
-        _clean(record.method),
-        _clean(record.path),
-        record.status,
-        record.outcome,
-        record.bytes_in,
-        record.bytes_out,
-        to_us(record.duration_seconds),
-        _clean(record.address),
-        _clean(record.request_id),
-    )
 
 
 def _record(row: Row[Any]) -> UsageRecord:
