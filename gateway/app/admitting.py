@@ -21,7 +21,7 @@ from gateway.core.credential import Peppers
 from gateway.core.errors import Misuse, StoreError
 from gateway.metrics import Metrics
 from gateway.pipeline.admission import Admission
-from gateway.pipeline.counting import CountingLimiter
+from gateway.pipeline.counting import CountingLimiter, Lately, NotingLimiter
 from gateway.pipeline.freshness import Freshness
 from gateway.pipeline.health import SqlHealth
 from gateway.pipeline.known import KnownKeys
@@ -30,7 +30,7 @@ from gateway.pipeline.renewal import DigestRenewal
 from gateway.pipeline.terms import Terms
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.pipeline.verifier import Verifier
-from gateway.ports import Clock
+from gateway.ports import Clock, Limiter
 from gateway.settings import Settings, revealed
 from gateway.stores import peppers, secret_hash
 from gateway.stores.feed import RedisFeed
@@ -86,6 +86,7 @@ class _Basis:
 
     settings: Settings
     name: str
+    is_worker: bool
     clock: Clock
     metrics: Metrics
     condition: Condition
@@ -103,6 +104,7 @@ class _Stores:
     registry: WorkerRegistry
     feed: RedisFeed
     limiter: GuardedLimiter
+    taken_from: Limiter
     renewal: DigestRenewal
 
 
@@ -110,9 +112,11 @@ class _Stores:
 async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Door]:
     """A door that is open for as long as the block lasts; a Redis or Valkey must already run.
 
+    Who is no worker (the control plane) remembers keys like one, so revocations wait for it, too; but it
+    has a share of the rate in an outage only if it has lately taken tokens (docs/how-it-is-built.md).
     Raises Misuse and StoreError with words for the operator when something it needs is not there.
     """
-    basis = _basis(settings, f"{'w' if is_worker else 'c'}_{secrets.token_hex(6)}")
+    basis = _basis(settings, is_worker)
     async with contextlib.AsyncExitStack() as stack:
         stores = await _open_stores(stack, basis)
         usage = BatchWriter(
@@ -153,12 +157,13 @@ async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Doo
         )
 
 
-def _basis(settings: Settings, name: str) -> _Basis:
+def _basis(settings: Settings, is_worker: bool) -> _Basis:  # noqa: FBT001 -- of two kinds of process
     clock = SystemClock()
     metrics = Metrics(clock, busiest_keys=settings.metrics.busiest_keys)
     return _Basis(
         settings=settings,
-        name=name,
+        name=f"{'w' if is_worker else 'c'}_{secrets.token_hex(6)}",
+        is_worker=is_worker,
         clock=clock,
         metrics=metrics,
         condition=Condition(metrics.degraded),
@@ -191,19 +196,24 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
             f"Redis cannot be reached ({error.cause}). Start it, or correct redis.url; "
             "without redis.url a private Valkey is used."
         ) from error
-    registry = WorkerRegistry(redis, basis.clock, basis.name)
+    lately = Lately(basis.clock)
+    registry = WorkerRegistry(
+        redis, basis.clock, basis.name, takes=None if basis.is_worker else lately.is_so
+    )
+    limiter = GuardedLimiter(
+        RedisLimiter(redis, basis.name),
+        basis.clock,
+        registry.count,
+        lends=settings.limits.mode == "leased",
+    )
     return _Stores(
         engine=engine,
         redis=redis,
         reader=SqlKeyReader(engine, settings.store.deadline_seconds),
         registry=registry,
         renewal=DigestRenewal(SqlImportedDigests(engine)),
-        limiter=GuardedLimiter(
-            RedisLimiter(redis, basis.name),
-            basis.clock,
-            registry.count,
-            lends=settings.limits.mode == "leased",
-        ),
+        limiter=limiter,
+        taken_from=limiter if basis.is_worker else NotingLimiter(limiter, lately),
         feed=RedisFeed(
             redis, basis.clock, basis.name, on_enforced=basis.metrics.revocation_seconds
         ),
@@ -253,7 +263,7 @@ def _admission(
         ),
         freshness=freshness,
         throttle=FailureThrottle(clock, failures_per_minute=keys.failed_per_minute),
-        limiter=CountingLimiter(stores.limiter, basis.metrics.limit_decided),
+        limiter=CountingLimiter(stores.taken_from, basis.metrics.limit_decided),
         peppers=basis.peppers,
         clock=clock,
         is_encoded_slash_allowed=basis.settings.listen.allow_encoded_slash,
