@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin.core.caller import Role
+from admin.core.caller import Caller, Role
 from admin.core.faults import Changed, Conflict, NotAllowed, NotFound
 from admin.core.page import PAGE_MAX, PageRequest
 from admin.services.accounts import AccountChange, AccountFilter, AccountView
@@ -97,7 +98,8 @@ async def test_lists_go_on_where_they_ended(world: World) -> None:
         if number % 3 == 0:
             world.clock.advance(1)
     everything = await world.accounts.list(OPERATOR, AccountFilter(), ALL)
-    pages, cursor = [], None
+    pages: list[tuple[AccountView, ...]] = []
+    cursor = None
     while not pages or cursor is not None:
         page = await world.accounts.list(OPERATOR, AccountFilter(), PageRequest(2, cursor))
         pages.append(page.items)
@@ -373,7 +375,7 @@ async def test_a_reason_that_nobody_could_read(
 
 async def test_what_each_role_may(world: World, account: AccountView) -> None:
     """A member asks for access, an admin does all, a viewer only looks."""
-    steps = {
+    steps: dict[str, Callable[[Caller], Awaitable[object]]] = {
         "create": lambda caller: world.accounts.create(caller, "x"),
         "list": lambda caller: world.accounts.list(caller, AccountFilter(), ALL),
         "show": lambda caller: world.accounts.show(caller, account.id),
