@@ -24,6 +24,7 @@ def mistakes(document: Document) -> list[Problem]:
         *_costs(document),
         *_shadowed(document),
         *_ports(document),
+        *_key_headers(document),
     ]
 
 
@@ -73,7 +74,10 @@ def _in_plans(document: Document) -> Iterator[Problem]:
             f'there is no plan "{default}", which new accounts get',
             f"name one of: {listed(plans)}",
         )
+    scopes = defined(document, "scopes")
     for plan in document.names(("plans",)):
+        for path, _ in document.texts(("plans", plan, "member_scopes")):
+            yield from _undefined(document, path, "scope", scopes)
         limits = document.entries(("plans", plan, "limits"))
         yield from _twice(
             document, [(*limit, "name") for limit in limits], "limit of this plan", "default"
@@ -210,6 +214,28 @@ def _ports(document: Document) -> Iterator[Problem]:
             ("admin" if is_written else "listen", "port"),
             f"listen.port and admin.port are both {port}",
             "give each listener a port of its own",
+        )
+
+
+def _key_headers(document: Document) -> Iterator[Problem]:
+    """A header with two meanings would leave it open what was sent."""
+    usual = Settings().credentials
+    seen: dict[str, FieldPath] = {}
+    for path, name in document.texts(("credentials", "key_headers")):
+        first = seen.setdefault(name.lower(), path)
+        if first != path:
+            yield document.problem(
+                path, f"{field_text(first)} names this header already", "leave one of them out"
+            )
+    if document.get(("credentials", "key_headers")) is None:
+        seen = {name.lower(): ("credentials", "key_headers") for name in usual.key_headers}
+    written = document.get(("credentials", "secret_header"))
+    secret = written if isinstance(written, str) else usual.secret_header
+    if secret.lower() in seen:
+        yield document.problem(
+            ("credentials", "secret_header") if isinstance(written, str) else seen[secret.lower()],
+            "one header cannot carry both the API key and the API secret",
+            "give each a header of its own",
         )
 
 

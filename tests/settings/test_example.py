@@ -38,7 +38,10 @@ def test_plain_sections_are_built_in(tmp_path: Path) -> None:
     example = load(_with_defaults(tmp_path), {})
     usual = Settings()
 
-    for name in ("listen", "admin", "store", "redis", "keys", "limits", "headers", "usage", "logs"):
+    for name in (
+        *("listen", "admin", "store", "redis", "keys", "credentials"),
+        *("limits", "headers", "usage", "logs"),
+    ):
         assert getattr(example, name) == getattr(usual, name)
     assert example.docs_url == usual.docs_url
     assert example.publishable_scopes == usual.publishable_scopes
