@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import structlog
-from aiohttp import web
 
+from admin.api.app import api_app
 from admin.plane.gathering import Gatherer
 from admin.plane.operations import operations_routes
 from admin.plane.readiness import State
+from admin.plane.wiring import opened
 from gateway.app.admitting import Door, admitting
 from gateway.children import LISTENING, tell_parent
 from gateway.core.readiness import Readiness
@@ -49,7 +50,13 @@ async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterat
                 workers, render_own=door.metrics.render, own_state=lambda: _state_of(door)
             )
         )
-        app = web.Application()
+        services = await stack.enter_async_context(opened(settings))
+        app = api_app(
+            services,
+            door.clock,
+            docs_url=settings.docs_url,
+            trusted_proxies=settings.listen.trusted_proxies,
+        )
         app.add_routes(operations_routes(gatherer))
         listener = AppListener(app)
         stack.push_async_callback(listener.close)
