@@ -12,12 +12,15 @@ from typing import Annotated
 
 import typer
 
+from admin.cli import checks, key_life, records, transfer
 from admin.cli.accounts import accounts
 from admin.cli.demo import demo
 from admin.cli.faults import REFUSED, explained
 from admin.cli.keys import keys
 from admin.cli.operate import check, migrate, serve
-from admin.cli.usage import usage
+from admin.cli.remote import Surroundings, surroundings
+from admin.cli.tokens import tokens
+from admin.cli.users import users
 from gateway import logs
 
 _DEBUG_OPTION = "--debug"
@@ -35,8 +38,14 @@ app.command()(demo)
 app.command()(check)
 app.command()(migrate)
 app.add_typer(accounts, name="accounts")
+app.add_typer(users, name="users")
+app.add_typer(tokens, name="tokens")
 app.add_typer(keys, name="keys")
-app.command()(usage)
+app.add_typer(records.audit, name="audit")
+key_life.register(keys)
+transfer.register(keys)
+records.register(app)
+checks.register(app)
 
 
 def _tell_version(is_asked: bool) -> None:  # noqa: FBT001 -- the shape that typer calls
@@ -63,12 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     variable = os.environ.pop(_DEBUG_VARIABLE, "")  # noqa: TID251
     is_debug = _DEBUG_OPTION in given or bool(variable)
     logs.configure("info" if is_debug else "critical")
-    sys.exit(_run([each for each in given if each != _DEBUG_OPTION], is_debug=is_debug))
+    words = [each for each in given if each != _DEBUG_OPTION]
+    sys.exit(_run(words, surroundings(), is_debug=is_debug))
 
 
-def _run(arguments: list[str], *, is_debug: bool) -> int:
+def _run(arguments: list[str], around: Surroundings, *, is_debug: bool) -> int:
     try:
-        return app(arguments, prog_name="keywright", standalone_mode=False) or 0
+        return app(arguments, prog_name="keywright", standalone_mode=False, obj=around) or 0
     except (KeyboardInterrupt, typer.Abort):
         return 128 + signal.SIGINT
     except BrokenPipeError:

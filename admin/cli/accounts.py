@@ -1,83 +1,154 @@
-"""`keywright accounts`: who holds keys."""
+"""`keywright accounts`: who holds keys, and whether these are let through."""
 
-__all__ = ["accounts", "every_account"]
+__all__ = ["accounts"]
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from admin.cli.options import ConfigFile, Json
-from admin.cli.output import Output, plain, table
-from admin.cli.times import timestamp, told
-from admin.cli.wiring import call, local_operator
-from admin.core.page import PAGE_MAX, PageRequest
-from admin.services.accounts import AccountFilter, AccountView
-from admin.services.catalogue import Services
-from gateway.clock import SystemClock
+from admin.cli.desk import Desk, Paging, command
+from admin.cli.options import IfVersion, Yes
+from admin.cli.output import plain, table
+from admin.cli.people_words import account_details, account_row, account_sentence
+from admin.client import UNSET
+from admin.client.calls import accounts as calls
+from admin.client.pages import EVERY_ACCOUNT
+from gateway.core.keys import ApiAccess
 
-accounts = typer.Typer(help="Accounts: who holds keys, and on which plan.", no_args_is_help=True)
+accounts = typer.Typer(
+    help="Accounts: who holds keys, on which plan, and with API access or without.",
+    no_args_is_help=True,
+)
+
+AccountId = Annotated[str, typer.Argument(metavar="ID", help="The account's id, acc_….")]
+Plan = Annotated[str | None, typer.Option(help="Its plan.", show_default=False)]
+Status = Annotated[
+    Literal["active", "suspended"] | None,
+    typer.Option(help="A suspended account's keys are refused.", show_default=False),
+]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; the account sees it.")]
 
 
-@accounts.command()
+@command(accounts)
 def create(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     *,
+    desk: Desk,
     plan: Annotated[
         str | None,
         typer.Option(help="Its plan; otherwise accounts.default_plan.", show_default=False),
     ] = None,
-    config: ConfigFile = None,
-    is_json: Json = False,
 ) -> None:
     """Create an account."""
-    made = call(
-        config,
-        lambda services: services.accounts.create(local_operator(), name, plan),
-        sets_up=True,
-    )
-    Output.to_stdout(is_json=is_json).show(
-        _document(made),
+    made = desk.ask(calls.create_account(name=name, plan=plan))
+    desk.show(
+        made,
         plain(f"Created account {made.id} ({made.name}) on plan {made.plan}."),
         plain(f"Next: keywright keys create --account {made.id} --name NAME"),
     )
 
 
-@accounts.command(name="list")
-def list_all(*, config: ConfigFile = None, is_json: Json = False) -> None:
-    """List all accounts."""
-    found = call(config, every_account)
-    now = SystemClock().now()
-    rows = [
-        (each.id, each.name, each.plan, each.api_access.value, told(each.created_at, now))
-        for each in found
-    ]
-    said = table(("id", "name", "plan", "API access", "created"), rows)
-    nothing = plain("There are no accounts yet. Next: keywright accounts create NAME")
-    Output.to_stdout(is_json=is_json).show(
-        {"accounts": [_document(each) for each in found]}, said if found else nothing
+@command(accounts, "list")
+def list_all(  # noqa: PLR0913 -- one parameter for each option
+    *,
+    desk: Desk,
+    page: Paging,
+    search: Annotated[
+        str | None, typer.Option(help="Part of the name, or the id.", show_default=False)
+    ] = None,
+    plan: Plan = None,
+    status: Status = None,
+    api_access: Annotated[
+        ApiAccess | None, typer.Option(help="Only those with this.", show_default=False)
+    ] = None,
+) -> None:
+    """List accounts."""
+    wanted = calls.list_accounts(
+        q=search, plan=plan, status=status, api_access=api_access, **page.asked
     )
+    found = desk.page(EVERY_ACCOUNT, wanted, page)
+    rows = [account_row(each, desk.now) for each in found.accounts]
+    if rows:
+        said = table(list(rows[0]), [list(row.values()) for row in rows], ("created", "status"))
+        desk.show(found, said)
+    else:
+        desk.show(found, plain("There are no such accounts. Next: keywright accounts create NAME"))
+    desk.hint_at_more(found.next_cursor)
 
 
-async def every_account(services: Services) -> tuple[AccountView, ...]:
-    """All of them, oldest first."""
-    found: list[AccountView] = []
-    cursor = None
-    while True:
-        page = await services.accounts.list(
-            local_operator(), AccountFilter(), PageRequest(PAGE_MAX, cursor)
+@command(accounts)
+def show(account_id: AccountId, *, desk: Desk) -> None:
+    """Show one account."""
+    account = desk.ask(calls.show_account(account_id))
+    desk.show(account, table((), list(account_details(account, desk.now))))
+
+
+@command(accounts)
+def update(  # noqa: PLR0913 -- one parameter for each option
+    account_id: AccountId,
+    *,
+    desk: Desk,
+    name: Annotated[
+        str | None, typer.Option(help="What people call it.", show_default=False)
+    ] = None,
+    plan: Plan = None,
+    status: Status = None,
+    if_version: IfVersion = None,
+) -> None:
+    """Change an account's name, plan or status; a narrower plan and a suspension are enforced at once."""
+    changed = desk.ask(
+        calls.update_account(
+            account_id,
+            name=UNSET if name is None else name,
+            plan=UNSET if plan is None else plan,
+            status=UNSET if status is None else status,
+            if_match=if_version,
         )
-        found += page.items
-        if (cursor := page.next_cursor) is None:
-            return tuple(found)
+    )
+    desk.show(changed, plain(account_sentence("Changed", changed)))
 
 
-def _document(account: AccountView) -> dict[str, object]:
-    return {
-        "id": account.id,
-        "name": account.name,
-        "plan": account.plan,
-        "status": account.status,
-        "api_access": account.api_access.value,
-        "created_at": timestamp(account.created_at),
-        "updated_at": timestamp(account.updated_at),
-    }
+@command(accounts)
+def request(
+    account_id: AccountId,
+    *,
+    desk: Desk,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What the access is for.")] = "",
+    if_version: IfVersion = None,
+) -> None:
+    """Request API access for an account that has none."""
+    changed = desk.ask(calls.request_access(account_id, note=note, if_match=if_version))
+    desk.show(changed, plain(account_sentence("API access requested for", changed)))
+
+
+@command(accounts)
+def approve(
+    account_id: AccountId, *, desk: Desk, reason: Reason = "", if_version: IfVersion = None
+) -> None:
+    """Approve API access: the account's keys are let through."""
+    changed = desk.ask(calls.approve_access(account_id, reason=reason, if_match=if_version))
+    desk.show(changed, plain(account_sentence("API access approved for", changed)))
+
+
+@command(accounts)
+def deny(
+    account_id: AccountId, *, desk: Desk, reason: Reason, if_version: IfVersion = None
+) -> None:
+    """Deny API access, with a reason."""
+    changed = desk.ask(calls.deny_access(account_id, reason=reason, if_match=if_version))
+    desk.show(changed, plain(account_sentence("API access denied to", changed)))
+
+
+@command(accounts)
+def disable(
+    account_id: AccountId,
+    *,
+    desk: Desk,
+    reason: Reason = "",
+    if_version: IfVersion = None,
+    yes: Yes = False,
+) -> None:
+    """Switch API access off: the account's traffic stops at once."""
+    desk.make_sure(f"Refuse every key of account {account_id} from now on?", is_sure=yes)
+    changed = desk.ask(calls.disable_access(account_id, reason=reason, if_match=if_version))
+    desk.show(changed, plain(account_sentence("API access switched off for", changed)))

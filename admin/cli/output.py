@@ -1,14 +1,15 @@
 """What a command says: one JSON document for programs, or words and tables for people."""
 
-__all__ = ["Output", "plain", "table"]
+__all__ = ["Grid", "Output", "Said", "plain", "table"]
 
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
-from rich.console import Console, RenderableType
-from rich.measure import Measurement
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,13 +17,33 @@ from rich.text import Text
 _WIDTH_OF_A_PIPE = 200
 
 # What is copied, and what reads badly in two lines.
-_UNBROKEN = frozenset({"id", "account", "key", "created", "expires", "when", "took", "address"})
+_UNBROKEN = frozenset(
+    {
+        "id",
+        "account",
+        "key",
+        "secret",
+        "created",
+        "used",
+        "expires",
+        "when",
+        "took",
+        "address",
+        "status",
+    }
+)
+# What is still good to read of anything else, folded.
+_READABLE = 14
+_GAP = 2
 
 _STYLES = {
     "active": "green",
     "approved": "green",
     "disabled": "yellow",
     "requested": "yellow",
+    "suspended": "yellow",
+    "pass": "green",
+    "refuse": "red",
     "denied": "red",
     "expired": "red",
     "revoked": "red",
@@ -56,7 +77,7 @@ class Output:
         """What all commands use."""
         return cls(sys.stdout, is_json=is_json)
 
-    def show(self, document: Mapping[str, object], *said: RenderableType) -> None:
+    def show(self, document: Mapping[str, object], *said: "Said") -> None:
         """Write the document, or what is said to people."""
         if self.is_json:
             json.dump(document, self._stream, ensure_ascii=False, indent=2)
@@ -65,15 +86,24 @@ class Output:
             return
         for each in said:
             # A secret or a command must be copied in one piece, whatever the window's width.
-            is_line = isinstance(each, str | Text)
-            if not is_line:
-                self._console.width = max(self._console.width, self._needed(each))
-            self._console.print(each, soft_wrap=is_line)
+            if isinstance(each, Grid):
+                self._print_table(each)
+            else:
+                self._console.print(each, soft_wrap=True)
 
-    def _needed(self, said: RenderableType) -> int:
-        """The least width in which no id is broken, even if the window has less."""
-        options = self._console.options.update(max_width=_WIDTH_OF_A_PIPE)
-        return Measurement.get(self._console, options, said).minimum
+    def warn(self, text: str) -> None:
+        """Say on stderr what somebody should see to."""
+        sys.stderr.write(f"warning: {plain(text).plain}\n")
+
+    def note(self, text: str) -> None:
+        """Say on stderr what is good to know, so that what is on stdout stays what was asked for."""
+        sys.stderr.write(f"note: {plain(text).plain}\n")
+
+    def _print_table(self, grid: "Grid") -> None:
+        kept = grid.kept(self._console.width)
+        # No id is broken, even if the window has less than that takes.
+        self._console.width = max(self._console.width, grid.width(kept))
+        self._console.print(grid.drawn(kept))
 
 
 def plain(text: object) -> Text:
@@ -82,17 +112,60 @@ def plain(text: object) -> Text:
     return Text(shown, style=_STYLES.get(shown, ""))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
-    """Rows under their headings, if they have any; values are shown with `plain`."""
-    grid = Table(
-        box=None,
-        show_header=bool(columns),
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for column in columns:
-        grid.add_column(column, no_wrap=column in _UNBROKEN, overflow="fold")
-    for row in rows:
-        grid.add_row(*(plain(value) for value in row))
-    return grid
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequence[str] = ()
+) -> "Grid":
+    """Rows under their headings, if they have any; values are shown with `plain`.
+
+    In a window too narrow for all columns the `spare` ones are left out, the first of them first.
+    """
+    return Grid(columns, [[plain(value) for value in row] for row in rows], spare)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table that knows what it can do without."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    spare: Sequence[str]
+
+    def kept(self, width: int) -> list[int]:
+        """The columns that can be read in that width."""
+        kept = list(range(len(self.columns) or max(map(len, self.rows), default=0)))
+        for name in self.spare:
+            if self.width(kept) <= width:
+                break
+            kept = [at for at in kept if self.columns[at] != name]
+        return kept
+
+    def width(self, kept: Sequence[int]) -> int:
+        """What those columns need at least: what is copied stays whole, anything else may be folded."""
+        return sum(self._readable(at) + _GAP for at in kept) - _GAP
+
+    def drawn(self, kept: Sequence[int]) -> Table:
+        """Those columns."""
+        grid = Table(
+            box=None,
+            show_header=bool(self.columns),
+            header_style="bold",
+            pad_edge=False,
+            padding=(0, _GAP, 0, 0),
+        )
+        for at in kept:
+            name = self.columns[at] if self.columns else ""
+            is_whole = name in _UNBROKEN
+            width = self._readable(at)
+            grid.add_column(name, no_wrap=is_whole, overflow="fold", min_width=width)
+        for row in self.rows:
+            grid.add_row(*(row[at] for at in kept))
+        return grid
+
+    def _readable(self, at: int) -> int:
+        name = self.columns[at] if self.columns else ""
+        width = max([cell_len(name), *(row[at].cell_len for row in self.rows)])
+        return width if name in _UNBROKEN else min(width, max(_READABLE, cell_len(name)))
+
+
+# What can be said: a line, or a table.
+Said = str | Text | Grid

@@ -1,12 +1,23 @@
 """A bar on stderr for what takes long, at a terminal; nothing for what is soon done or not looked at."""
 
-__all__ = ["LongWork"]
+__all__ = ["LongWork", "waiting"]
 
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from gateway.ports import Clock
 
@@ -53,3 +64,23 @@ class LongWork:
             self._task = self._bar.add_task("", total=self._total, said=said)
             self._bar.start()
         self._bar.update(self._task, completed=position, said=said)
+
+
+@contextlib.contextmanager
+def waiting(doing: str, console: Console | None = None) -> Iterator[None]:
+    """Show a terminal that one question is still being worked on, and for how long, once it takes two seconds."""
+    shown_on = console or Console(file=sys.stderr)
+    if not shown_on.is_terminal:
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    bar = Progress(*columns, console=shown_on, transient=True)
+    bar.add_task(doing, total=None)
+    timer = threading.Timer(_PATIENCE_SECONDS, bar.start)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()

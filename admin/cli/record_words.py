@@ -1,0 +1,116 @@
+"""How requests, audit entries, events and checks are told."""
+
+__all__ = ["audit_row", "event_row", "limit_row", "rule_row", "usage_row", "verify_details"]
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from admin.cli.times import told
+from admin.wire.checks import LimitLeft, RuleDocument, VerifyDocument
+from admin.wire.records import AuditDocument, EventDocument, UsageDocument
+
+_UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+_VALUE_LENGTH_MAX = 60
+
+
+def usage_row(request: UsageDocument, now: datetime) -> dict[str, str]:
+    """A finished request for a list."""
+    return {
+        "when": told(request.at, now),
+        "method": request.method,
+        "path": request.path,
+        "route": request.route or "-",
+        "status": str(request.status),
+        "outcome": request.outcome,
+        "took": f"{request.duration_ms:.1f} ms",
+        "in": _size(request.bytes_in),
+        "out": _size(request.bytes_out),
+        "address": request.address,
+    }
+
+
+def audit_row(entry: AuditDocument, now: datetime) -> dict[str, str]:
+    """An audit entry for a list: what differs is told as `name: before -> after`."""
+    return {
+        "no": str(entry.sequence),
+        "when": told(entry.at, now),
+        "who": f"{entry.actor_kind} {entry.actor_name}",
+        "action": entry.action,
+        "target": entry.target_id,
+        "address": entry.address or "-",
+        "what": _difference(entry.before or {}, entry.after or {}),
+    }
+
+
+def event_row(event: EventDocument, now: datetime) -> dict[str, str]:
+    """An event for a list."""
+    return {
+        "no": str(event.sequence),
+        "when": told(event.at, now),
+        "event": event.kind,
+        "account": event.account or "-",
+        "key": event.key or "-",
+        "data": ", ".join(f"{name}: {_value(value)}" for name, value in event.data.items()),
+    }
+
+
+def verify_details(verdict: VerifyDocument) -> Iterator[tuple[str, str]]:
+    """What is known of a token that was verified, as names and values."""
+    for name, value in (
+        ("key", verdict.key),
+        ("name", verdict.name),
+        ("account", verdict.client_id),
+        ("type", verdict.type),
+        ("environment", verdict.environment),
+        ("scopes", verdict.scope),
+        ("route", verdict.route),
+        ("expires", _clock(verdict.exp)),
+        ("valid from", _clock(verdict.nbf)),
+    ):
+        if value is not None:
+            yield name, value
+    for limit in verdict.limits:
+        yield "limit", ", ".join(f"{name} {value}" for name, value in limit_row(limit).items())
+    if verdict.retry_after is not None:
+        yield "try again", f"in {verdict.retry_after} s"
+
+
+def limit_row(limit: LimitLeft) -> dict[str, str]:
+    """A limit and what is left of it."""
+    return {
+        "limit": limit.name,
+        "left": f"{limit.remaining} of {limit.quota} in {limit.window} s",
+        "full again": f"in {limit.reset_in} s",
+    }
+
+
+def rule_row(rule: RuleDocument) -> dict[str, str]:
+    """A rule with its outcome."""
+    return {"rule": rule.rule, "outcome": rule.outcome.replace("_", " "), "detail": rule.detail}
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    names = list(dict.fromkeys([*before, *after]))
+    return ", ".join(_changed(name, before, after) for name in names)
+
+
+def _changed(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    if name not in before:
+        return f"{name}: {_value(after[name])}"
+    return f"{name}: {_value(before[name])} -> {_value(after.get(name))}"
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[:_VALUE_LENGTH_MAX]}…"
+
+
+def _clock(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _size(count: int) -> str:
+    size, unit = next(((size, unit) for size, unit in _UNITS if count >= size), (1, "B"))
+    return f"{count} B" if size == 1 else f"{count / size:.1f} {unit}"
