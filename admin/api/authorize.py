@@ -1,9 +1,8 @@
 """`/v1/authorize`: where nginx, Traefik, Caddy and Envoy ask about each request that comes to them."""
 
-__all__ = ["AUTHORIZE_PATHS", "authorize_routes"]
+__all__ = ["authorize_routes"]
 
 from collections.abc import Sequence
-from typing import Final
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -12,12 +11,9 @@ from admin.api.exchange import REQUEST_ID
 from admin.core.forwarded import PREFIX
 from admin.services.forward_auth import Asked, ForwardAuth
 
-# As the router knows them; no admin token is asked for under these.
-AUTHORIZE_PATHS: Final = frozenset({PREFIX, f"{PREFIX}/{{rest}}"})
-
 
 def authorize_routes(forward_auth: ForwardAuth) -> Sequence[web.RouteDef]:
-    """For every method, that path and everything below it."""
+    """For every method, that path and everything below it. No admin token is needed there."""
 
     async def authorize(request: web.Request) -> web.Response:
         asked = Asked(

@@ -6,6 +6,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator
 
+from admin.plane.checking import check_service, lone_check_service
 from admin.services.accounts import AccountRules, AccountService
 from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
@@ -27,6 +28,7 @@ from admin.stores.records import RecordStore
 from admin.stores.tokens import TokenStore
 from admin.stores.transfer import TransferStore
 from admin.stores.users import UserStore
+from gateway.app.admitting import Door
 from gateway.clock import SystemClock
 from gateway.core.limits import Limit
 from gateway.pipeline.verifier import Verifier
@@ -51,8 +53,11 @@ def data_url(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Services]:
-    """The services, on open stores. Raises Misuse for a database that has another schema, or none."""
+async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[Services]:
+    """The services, on open stores. Raises Misuse for a database that has another schema, or none.
+
+    Checks ask the admission of `door`; a command has none, and gets one for the occasion.
+    """
     clock = SystemClock()
     # Read when something is sealed or a token is checked: no command needs them otherwise.
     peppers = functools.cache(
@@ -99,6 +104,11 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
                 settings.keys.accept_imported,
             ),
         )
+        checks = (
+            lone_check_service(settings, engine, redis, clock, stack)
+            if door is None
+            else check_service(settings, door)
+        )
         yield Services(
             accounts=AccountService(
                 AccountStore(engine), enforcement, repeats, clock, account_rules
@@ -110,6 +120,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             usage=UsageService(keys, SqlKeyUsage(engine)),
             records=RecordService(RecordStore(engine)),
             plans=PlanService(_offered(settings)),
+            checks=checks,
         )
 
 

@@ -5,6 +5,7 @@ __all__ = ["Services"]
 from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
+from admin.services.checks import CheckService
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
@@ -26,3 +27,4 @@ class Services:
     usage: UsageService
     records: RecordService
     plans: PlanService
+    checks: CheckService

@@ -18,7 +18,11 @@ from gateway.core.keys import Environment, KeyType
 
 
 class VerifyRequest(Request):
-    """The token, and what it is to be used for. Without `path` no route is looked at; `cost: 0` takes nothing."""
+    """The token, and what it is to be used for. Without `path` no route is looked at; `cost: 0` takes nothing.
+
+    `method` and `path` go together. `scopes` must all be held. `address` and `origin` are those of whoever
+    sent the token: a key that is bound to some is refused without.
+    """
 
     token: SecretStr = Field(max_length=4096)
     method: str | None = Field(default=None, max_length=32)
@@ -26,6 +30,7 @@ class VerifyRequest(Request):
     scopes: tuple[str, ...] = ()
     cost: int | None = Field(default=None, ge=0, le=1_000_000)
     address: str | None = Field(default=None, max_length=64)
+    origin: str | None = Field(default=None, max_length=300)
 
 
 class LimitLeft(Document):

@@ -4,12 +4,12 @@ The worker stands behind its proxy listener with this, and the control plane beh
 (verify, forward-auth, explain). So nothing here knows of HTTP or of upstreams.
 """
 
-__all__ = ["Door", "admitting"]
+__all__ = ["Door", "admitting", "lone_admission"]
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -157,6 +157,20 @@ async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Doo
         )
 
 
+@contextlib.contextmanager
+def lone_admission(
+    settings: Settings, engine: AsyncEngine, redis: RedisStore
+) -> Iterator[Admission]:
+    """An admission on open stores, for one command: as long as the block lasts.
+
+    Nothing runs beside it: it hears of no change, no revocation waits for it, and it borrows no tokens.
+    """
+    basis = _basis(settings, is_worker=False)
+    with contextlib.ExitStack() as stack:
+        admission, _ = _admission(stack, basis, _stores_on(basis, engine, redis, lends=False))
+        yield admission
+
+
 def _basis(settings: Settings, is_worker: bool) -> _Basis:  # noqa: FBT001 -- of two kinds of process
     clock = SystemClock()
     metrics = Metrics(clock, busiest_keys=settings.metrics.busiest_keys)
@@ -196,6 +210,10 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
             f"Redis cannot be reached ({error.cause}). Start it, or correct redis.url; "
             "without redis.url a private Valkey is used."
         ) from error
+    return _stores_on(basis, engine, redis, lends=settings.limits.mode == "leased")
+
+
+def _stores_on(basis: _Basis, engine: AsyncEngine, redis: RedisStore, *, lends: bool) -> _Stores:
     lately = Lately(basis.clock)
     registry = WorkerRegistry(
         redis, basis.clock, basis.name, takes=None if basis.is_worker else lately.is_so
@@ -204,12 +222,12 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
         RedisLimiter(redis, basis.name),
         basis.clock,
         registry.count,
-        lends=settings.limits.mode == "leased",
+        lends=lends,
     )
     return _Stores(
         engine=engine,
         redis=redis,
-        reader=SqlKeyReader(engine, settings.store.deadline_seconds),
+        reader=SqlKeyReader(engine, basis.settings.store.deadline_seconds),
         registry=registry,
         renewal=DigestRenewal(SqlImportedDigests(engine)),
         limiter=limiter,
@@ -221,7 +239,7 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
 
 
 def _admission(
-    stack: contextlib.AsyncExitStack, basis: _Basis, stores: _Stores
+    stack: contextlib.AsyncExitStack | contextlib.ExitStack, basis: _Basis, stores: _Stores
 ) -> tuple[Admission, Freshness]:
     clock, keys = basis.clock, basis.settings.keys
     sql_health = SqlHealth(basis.condition.keys_in_sql)

@@ -2,12 +2,10 @@
 
 __all__ = ["client_bounds", "lane_terms", "upstreams"]
 
-from multidict import istr
-
+from gateway.app.policy import key_places, served_methods
 from gateway.core.addresses import Networks
-from gateway.core.places import Places
 from gateway.http.bounds import ClientBounds
-from gateway.http.terms import METHODS, LaneTerms
+from gateway.http.terms import LaneTerms
 from gateway.settings.sections import ListenSettings, Settings
 from gateway.upstream.client import Upstream, UpstreamBounds
 
@@ -29,16 +27,14 @@ def lane_terms(settings: Settings) -> LaneTerms:
     """How the proxy listener takes requests in and refuses them."""
     listen = settings.listen
     odd = listen.forward_names_with
-    credentials = settings.credentials
     return LaneTerms(
         realm=listen.realm,
         docs_url=settings.docs_url,
         has_legacy_headers=settings.headers.legacy,
         trusted=Networks(listen.trusted_proxies),
-        methods=METHODS | frozenset(listen.methods_extra),
+        methods=served_methods(settings),
         odd_characters=("_" if odd.underscore else "") + ("." if odd.dot else ""),
-        # Every request asks for these; an `istr` is put into lower case once and not each time.
-        places=Places(tuple(map(istr, credentials.key_headers)), istr(credentials.secret_header)),
+        places=key_places(settings),
         bounds=client_bounds(listen),
     )
 

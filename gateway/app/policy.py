@@ -1,9 +1,13 @@
 """From the settings to what admission decides by. Nothing here knows of HTTP, so that both planes can use it."""
 
-__all__ = ["batch_pace", "policy_terms"]
+__all__ = ["batch_pace", "key_places", "policy_terms", "served_methods"]
+
+from multidict import istr
 
 from gateway.core.keys import Environment
 from gateway.core.limits import Limit
+from gateway.core.methods import METHODS
+from gateway.core.places import Places
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.core.scopes import ScopeRule, ScopeTable
 from gateway.pipeline.terms import Terms
@@ -35,6 +39,18 @@ def policy_terms(settings: Settings) -> Terms:
         accepts_imported=settings.keys.accept_imported,
         member_scopes={name: plan.member_scopes for name, plan in settings.plans.items()},
     )
+
+
+def served_methods(settings: Settings) -> frozenset[str]:
+    """The methods that the proxy listener serves at all."""
+    return frozenset(METHODS) | frozenset(settings.listen.methods_extra)
+
+
+def key_places(settings: Settings) -> Places:
+    """The headers that may carry a key."""
+    credentials = settings.credentials
+    # Every request asks for these; an `istr` is put into lower case once and not each time.
+    return Places(tuple(map(istr, credentials.key_headers)), istr(credentials.secret_header))
 
 
 def _route(route: RouteSettings) -> Route:

@@ -73,8 +73,8 @@ class Exchange:
         self.upstream_began: float | None = None
         self.upstream_ended: float | None = None
 
-    def admitted(self, key: Key, route: str) -> None:
-        """The caller may do it."""
+    def admitted(self, key: Key, route: str | None) -> None:
+        """The caller may do it; there is no route when only the key was asked about."""
         self.key = key
         self.route = route
 

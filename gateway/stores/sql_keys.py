@@ -110,6 +110,16 @@ class SqlKeyReader:
                 return FoundImported(_stored_key(found[digest.pepper_id]), digest.pepper_id)
         return None
 
+    async def faces(self, key_id: str) -> tuple[Key, ...]:
+        """The key as it is seen through each of its secrets, the newest first. Raises StoreError."""
+        rows = await read_rows(
+            self._engine,
+            "find a key's secrets",
+            _FIND.where(keys.c.id == key_id).order_by(secrets.c.created_us.desc(), secrets.c.id),
+            self._deadline_seconds,
+        )
+        return tuple(_stored_key(row).key for row in rows)
+
     async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
         """The present version behind each secret id that exists. Raises StoreError; the deadline is per thousand."""
         asked = [secret_id for secret_id in secret_ids if _may_be_secret_id(secret_id)]
