@@ -24,7 +24,6 @@ from admin.api.faults import declined
 from admin.api.openapi import openapi_document
 from admin.api.terms import IMPORT_BYTES_MAX
 from admin.core.forwarded import PREFIX
-from admin.operations.acts import ACTS
 from admin.services.catalogue import Services
 from admin.wire.endpoints import ENDPOINTS, Endpoint
 from gateway.core.addresses import Networks
@@ -63,7 +62,7 @@ def api_app(
     )
     app.on_response_prepare.append(_mark)
     app.add_routes(docs_routes(openapi_document(docs_url)))
-    by_path = sorted((one for one in ENDPOINTS if one.name in ACTS), key=lambda one: one.path)
+    by_path = sorted(ENDPOINTS, key=lambda one: one.path)
     for path, found in groupby(by_path, key=lambda one: one.path):
         _add(app, path, list(found), services)
     return app

@@ -69,6 +69,7 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
     "keys": "In the order that was asked for.",
     "kind": "What happened, such as `key.rotated`.",
     "MeDocument.kind": "What kind of caller: `token`, `user`, `operator` or `system`.",
+    "last": "At most so many, from the newest on.",
     "last_at": "When it last did.",
     "last_sequence": "Ask again with `after` of this.",
     "last_used": "Its last use; null if it was never used.",

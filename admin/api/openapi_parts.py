@@ -103,7 +103,7 @@ def parameters_of(query: Schema) -> list[Schema]:
 
 def _parameter(name: str, field: Schema) -> Schema:
     schema = dict(field)
-    description = schema.pop("description")
+    description = schema.pop("description", name)
     if "anyOf" in schema:
         # Left out is how a query says null.
         kept = [dict(one) for one in schema.pop("anyOf") if one != {"type": "null"}]
