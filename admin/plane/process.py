@@ -11,6 +11,8 @@ from pathlib import Path
 import structlog
 
 from admin.api.app import api_app
+from admin.api.authorize import authorize_routes
+from admin.plane.checking import forward_auth
 from admin.plane.gathering import Gatherer
 from admin.plane.operations import operations_routes
 from admin.plane.readiness import State
@@ -50,13 +52,14 @@ async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterat
                 workers, render_own=door.metrics.render, own_state=lambda: _state_of(door)
             )
         )
-        services = await stack.enter_async_context(opened(settings))
+        services = await stack.enter_async_context(opened(settings, door))
         app = api_app(
             services,
             door.clock,
             docs_url=settings.docs_url,
             trusted_proxies=settings.listen.trusted_proxies,
         )
+        app.add_routes(authorize_routes(forward_auth(settings, door)))
         app.add_routes(operations_routes(gatherer))
         listener = AppListener(app)
         stack.push_async_callback(listener.close)
