@@ -14,7 +14,7 @@ from gateway.children import LISTENING, tell_parent
 from gateway.core.readiness import Readiness
 from gateway.http.front import Front
 from gateway.http.lane import Lane
-from gateway.http.listener import ProxyListener
+from gateway.http.listener import Manner, ProxyListener
 from gateway.http.operations import operations_app
 from gateway.listening import AppListener
 from gateway.pipeline.exchange import Reports
@@ -103,6 +103,9 @@ async def _proxy(stack: contextlib.AsyncExitStack, settings: Settings, door: Doo
         stack.push_async_callback(upstream.close)
     reports = Reports(door.usage, door.metrics.request_finished)
     lane = Lane(door.admission, behind, Front(lane_terms(settings), door.clock, reports))
-    proxy = ProxyListener(lane, host=settings.listen.host, port=settings.listen.port)
+    listen = settings.listen
+    proxy = ProxyListener(
+        lane, host=listen.host, port=listen.port, manner=Manner(is_express=listen.express)
+    )
     stack.push_async_callback(proxy.close)
     return proxy

@@ -1,6 +1,6 @@
 """One client connection: aiohttp's request handler, with deadlines and an end that does not lose the answer."""
 
-__all__ = ["Connection", "ConnectionOwner", "Connections"]
+__all__ = ["RESET_ON_CLOSE", "Connection", "ConnectionOwner", "Connections"]
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from gateway.core.refusal import Refusal
 from gateway.http.bounds import ClientBounds
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class ConnectionOwner(Protocol):
@@ -223,7 +223,7 @@ class Connection(web.RequestHandler):
         raw = transport.get_extra_info("socket")
         if raw is not None:
             # A plain close ends the stream in order, which is how a body without a length ends well.
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._force_close = True
         transport.abort()
 

@@ -3,7 +3,7 @@
 __all__ = ["Front", "Judge", "Reports"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.core.addresses import client_address
@@ -11,6 +11,7 @@ from gateway.core.problem import problem
 from gateway.core.record import recorded_path
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.tracing import request_id
+from gateway.http.complaints import Complaints
 from gateway.http.render import problem_answer
 from gateway.http.terms import LaneTerms
 from gateway.pipeline.exchange import Exchange, Reports
@@ -34,6 +35,11 @@ class Front:
     clock: Clock
     reports: Reports
     is_draining: bool = False
+    complaints: Complaints = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing has been complained of."""
+        self.complaints = Complaints(self.clock)
 
     def is_trusted(self, peer: str) -> bool:
         """Whether what the peer says of earlier hops counts."""

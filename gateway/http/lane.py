@@ -20,7 +20,6 @@ from gateway.core.refusal import Refusal, Refused
 from gateway.http.body import ClientBody
 from gateway.http.bounds import ClientBounds
 from gateway.http.call import CLOSE, CLOSED, KEPT, Call, ClientGone, Lingering
-from gateway.http.complaints import Complaints
 from gateway.http.compose import compose
 from gateway.http.connection import Connection
 from gateway.http.fitness import can_be_used_again, malformed, unfit
@@ -44,12 +43,11 @@ class Lane:
         front: Front,
     ) -> None:
         """`upstreams` by the names that routes know."""
-        self._judge = judge
-        self._upstreams = upstreams
+        self.judge = judge
+        self.upstreams = upstreams
         self.front = front
         self._terms = front.terms
         self._clock = front.clock
-        self._complaints = Complaints(front.clock)
 
     @property
     def is_draining(self) -> bool:
@@ -142,7 +140,7 @@ class Lane:
         if refused is not None:
             return refused
         headers = call.request.headers
-        decision = self._judge.decide(
+        decision = self.judge.decide(
             Inquiry(
                 call.exchange.method,
                 call.request.raw_path,
@@ -162,7 +160,7 @@ class Lane:
     async def _forward(self, call: Call, admitted: Admitted) -> Refused | None:
         exchange, terms = call.exchange, self._terms
         exchange.admitted(admitted.key, admitted.route.name)
-        upstream = self._upstreams[admitted.route.upstream]
+        upstream = self.upstreams[admitted.route.upstream]
         outgoing = compose(call, admitted, self._arrival(call), terms, upstream.bounds)
         if isinstance(outgoing, Refused):
             return outgoing
@@ -191,7 +189,9 @@ class Lane:
             body = outgoing.body
             if isinstance(body, ClientBody) and body.refusal is not None:
                 return call.refused(body.refusal)
-            self._complaints.tell(upstream.name, error.target, str(error), call.exchange.request_id)
+            self.front.complaints.tell(
+                upstream.name, error.target, str(error), call.exchange.request_id
+            )
             return call.refused(error.reason)
         finally:
             connection.unwatch()

@@ -1,12 +1,15 @@
 """The proxy's listening socket, its timer, and its orderly end."""
 
-__all__ = ["ProxyListener"]
+__all__ = ["Manner", "ProxyListener"]
 
 import asyncio
 import os
+from dataclasses import dataclass
 
 from gateway.core.errors import Misuse
 from gateway.http.connection import Connection, Connections
+from gateway.http.express import ExpressConnections
+from gateway.http.express_call import ExpressTerms
 from gateway.http.lane import Lane
 
 _BACKLOG = 1024
@@ -14,6 +17,22 @@ _POLL_SECONDS = 0.02
 _AT_ONCE_SECONDS = 0.001
 # A client may be sending its next request just as we stop: its connection is given this long to be used once more.
 _GRACE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a listener works.
+
+    `tick_seconds` is how exactly deadlines are kept; `is_shared` lets several workers listen on one port; with
+    `is_express` the lane gets only what the express lane hands over.
+    """
+
+    tick_seconds: float = 0.25
+    is_shared: bool = False
+    is_express: bool = True
+
+
+_USUAL = Manner()
 
 
 class ProxyListener:
@@ -25,17 +44,16 @@ class ProxyListener:
         *,
         host: str,
         port: int,
-        tick_seconds: float = 0.25,
-        is_shared: bool = False,
+        manner: Manner = _USUAL,
     ) -> None:
-        """`tick_seconds` is how exactly deadlines are kept; `is_shared` lets several workers listen on one port."""
+        """Nothing listens yet."""
         self._lane = lane
         self._host = host
         self._port = port
-        self._tick_seconds = tick_seconds
-        self._is_shared = is_shared
+        self._manner = manner
         self._listening: asyncio.Server | None = None
         self._connections: Connections | None = None
+        self._express: ExpressConnections | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -46,19 +64,24 @@ class ProxyListener:
     @property
     def connection_count(self) -> int:
         """How many clients are connected."""
-        return 0 if self._connections is None else len(self._connections.connections)
+        ordinary = 0 if self._connections is None else len(self._connections.connections)
+        return ordinary + (0 if self._express is None else len(self._express.connections))
 
     async def start(self) -> None:
         """Listen. Raises Misuse, with what to do, when the address cannot be had."""
         loop = asyncio.get_running_loop()
-        connections = Connections(self._lane.handle, self._lane, self._lane.bounds)
+        lane = self._lane
+        connections = Connections(lane.handle, lane, lane.bounds)
+        if self._manner.is_express:
+            terms = ExpressTerms(lane.judge, lane.upstreams, lane.front, loop)
+            self._express = ExpressConnections(terms, connections)
         try:
             self._listening = await loop.create_server(
-                connections,
+                self._express or connections,
                 self._host,
                 self._port,
                 backlog=_BACKLOG,
-                reuse_port=self._is_shared or None,
+                reuse_port=self._manner.is_shared or None,
             )
         except OSError as error:
             raise Misuse(
@@ -67,7 +90,7 @@ class ProxyListener:
             ) from error
         self._connections = connections
         self._port = self._listening.sockets[0].getsockname()[1]
-        self._timer = loop.call_later(self._tick_seconds, self._tick)
+        self._timer = loop.call_later(self._manner.tick_seconds, self._tick)
 
     async def drain(self, seconds: float) -> bool:
         """Stop listening, let requests finish for up to `seconds`, then cut; True if nothing had to be cut.
@@ -93,11 +116,15 @@ class ProxyListener:
             self._timer.cancel()
         if self._listening is not None:
             self._listening.close()
+        if self._express is not None:
+            self._express.close()
         if self._connections is not None:
             # To aiohttp 0 would mean without end.
             await self._connections.shutdown(_AT_ONCE_SECONDS)
 
     def _close_idle(self) -> None:
+        if self._express is not None:
+            self._express.close_idle()
         if self._connections is not None:
             for connection in self._connections.connections:
                 if isinstance(connection, Connection) and connection.is_idle:
@@ -105,6 +132,8 @@ class ProxyListener:
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._tick_seconds, self._tick)
+        self._timer = loop.call_later(self._manner.tick_seconds, self._tick)
         if self._connections is not None:
             self._connections.check(loop.time())
+        if self._express is not None:
+            self._express.check(loop.time())

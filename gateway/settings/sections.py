@@ -126,6 +126,7 @@ class ListenSettings(Section):
     trusted_proxies: tuple[Network, ...] = ()
     methods_extra: tuple[ExtraMethod, ...] = ()
     allow_encoded_slash: Flag = False
+    express: Flag = True
     forward_names_with: ForwardNamesSettings = ForwardNamesSettings()
     realm: Realm = "api"
     header_deadline_seconds: Annotated[float, Duration("10ms", "10m")] = 10.0

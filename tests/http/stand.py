@@ -21,7 +21,7 @@ from gateway.core.scopes import ScopeTable
 from gateway.http.bounds import ClientBounds
 from gateway.http.front import Front
 from gateway.http.lane import Lane
-from gateway.http.listener import ProxyListener
+from gateway.http.listener import Manner, ProxyListener
 from gateway.http.terms import LaneTerms
 from gateway.pipeline.exchange import Reports
 from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
@@ -30,6 +30,8 @@ from gateway.upstream.client import Upstream, UpstreamBounds
 
 PATIENCE_SECONDS = 10.0
 KEY = "good-key"
+# Chosen by a fixture for each test.
+IS_EXPRESS = True
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _LIMIT = Limit("default", 1000, 60)
@@ -171,7 +173,9 @@ async def proxy(
     )
     reports = Reports(Late(), lambda *said: shell[0].observe(*said))  # noqa: PLW0108 -- not there yet
     lane = Lane(door, {"origin": origin}, Front(terms, SystemClock(), reports))
-    listener = ProxyListener(lane, host="127.0.0.1", port=0, tick_seconds=0.02)
+    listener = ProxyListener(
+        lane, host="127.0.0.1", port=0, manner=Manner(tick_seconds=0.02, is_express=IS_EXPRESS)
+    )
     shell.append(Proxy(listener, lane, door))
     await listener.start()
     try:

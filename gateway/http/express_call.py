@@ -1,0 +1,357 @@
+"""One request of the express lane: judged, sent on, and its answer passed on as it comes (design §11).
+
+From top to bottom is the order in which it happens: `begin`, `_decided`, `_forward`, `connected`, `answer_began`,
+`answer_goes_on`, `_end`. Nothing here waits; only a decision that needs a store gets a task.
+"""
+
+__all__ = ["ExpressCall", "ExpressTerms", "RequestHead"]
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+import structlog
+from aiohttp import HttpVersion
+from multidict import CIMultiDictProxy
+
+from gateway.core.headers import Arrival, request_lines, response_lines
+from gateway.core.problem import ratelimit_fields
+from gateway.core.refusal import Refusal, Refused
+from gateway.core.retry import Failure, may_retry
+from gateway.http.call import CLOSE
+from gateway.http.front import Front, Judge
+from gateway.http.render import head
+from gateway.pipeline.inquiry import Admitted, Inquiry, Waits
+from gateway.upstream.bounds import UpstreamError
+from gateway.upstream.client import Upstream
+from gateway.upstream.pool import AnswerHead, UpstreamConnection
+
+log = structlog.get_logger(__name__)
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_CHUNKED = b"Transfer-Encoding: chunked\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+_OK = 200
+
+
+class RequestHead(Protocol):
+    """The head of a request, as aiohttp's parser has it."""
+
+    method: str
+    path: str
+    version: HttpVersion
+    headers: CIMultiDictProxy[str]
+    raw_headers: Sequence[tuple[bytes, bytes]]
+    should_close: bool
+    upgrade: bool
+    chunked: bool
+
+
+class Client(Protocol):
+    """The connection that the request came on."""
+
+    peer: str
+    is_trusted: bool
+
+    @property
+    def writing_paused(self) -> bool:
+        """Whether it has been sent more than it reads."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send, unless it has gone."""
+        ...
+
+    def abort(self) -> None:
+        """Break off so that nobody takes what was sent for a whole answer."""
+        ...
+
+    def ended(self) -> None:
+        """The answer is out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressTerms:
+    """What every request of a listener is judged and sent on by."""
+
+    judge: Judge
+    upstreams: Mapping[str, Upstream]
+    front: Front
+    loop: asyncio.AbstractEventLoop
+
+
+class ExpressCall:
+    """A whole, ordinary request. It is the Receiver of its answer."""
+
+    __slots__ = (
+        "_admitted",
+        "_attempts",
+        "_body",
+        "_client",
+        "_exchange",
+        "_head",
+        "_is_chunked",
+        "_is_head_sent",
+        "_task",
+        "_terms",
+        "_upstream",
+        "_upstream_connection",
+        "due",
+    )
+
+    _admitted: Admitted
+    _upstream: Upstream
+
+    def __init__(
+        self, terms: ExpressTerms, client: Client, head: RequestHead, body: bytes, address: str
+    ) -> None:
+        """`address` is the client's, past trusted proxies. `due` is when the upstream is late, 0 for never."""
+        self._terms = terms
+        self._client = client
+        self._head = head
+        self._body = body
+        self._exchange = terms.front.exchange(
+            address, head.method, head.path, head.headers.get("X-Request-Id")
+        )
+        self._upstream_connection: UpstreamConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._attempts = 0
+        self._is_head_sent = False
+        self._is_chunked = False
+        self.due = 0.0
+
+    # May it?
+
+    def begin(self) -> None:
+        """Ask admission; nearly always it knows at once."""
+        terms, head = self._terms, self._head
+        headers = head.headers
+        decision = terms.judge.decide(
+            Inquiry(
+                head.method,
+                head.path,
+                headers.get("Host"),
+                tuple(headers.getall("Authorization", ())),
+                headers.get("Origin"),
+                self._exchange.address,
+                *terms.front.terms.places.sent(headers),
+            )
+        )
+        if isinstance(decision, Waits):
+            # Owned by this request, which cancels it when the client goes away.
+            self._task = terms.loop.create_task(self._resolve(decision))
+        else:
+            self._decided(decision)
+
+    async def _resolve(self, decision: "Waits[Admitted | Refused]") -> None:
+        try:
+            answer = await decision.resolve()
+        except Exception:
+            log.exception("request_failed", request_id=self._exchange.request_id)
+            answer = Refused(Refusal.INTERNAL)
+        self._task = None
+        self._decided(answer)
+
+    def _decided(self, decision: Admitted | Refused) -> None:
+        if isinstance(decision, Refused):
+            self._refuse(decision)
+        else:
+            self._forward(decision)
+
+    # To the upstream.
+
+    def _forward(self, admitted: Admitted) -> None:
+        exchange, terms = self._exchange, self._terms
+        exchange.admitted(admitted.key, admitted.route.name)
+        exchange.bytes_in = len(self._body)
+        self._admitted = admitted
+        self._upstream = upstream = terms.upstreams[admitted.route.upstream]
+        upstream.began()
+        exchange.upstream_began = terms.front.clock.monotonic()
+        upstream.pool.ask(self)
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """Send the request."""
+        data = self._composed(connection)
+        if isinstance(data, Refused):
+            self._upstream.pool.released(connection)
+            self._refuse(data)
+            return
+        self._upstream_connection = connection
+        self._exchange.target = connection.target.name
+        self.due = self._terms.loop.time() + self._upstream.bounds.response_seconds
+        connection.send(self, data, is_head=self._head.method == "HEAD")
+
+    def unreachable(self, error: UpstreamError) -> None:
+        """No target can be had."""
+        self._exchange.target = error.target
+        self._complain(error.target, str(error))
+        self._fail(error.reason)
+
+    def _composed(self, connection: UpstreamConnection) -> bytes | Refused:
+        """The request as the upstream gets it, in one piece."""
+        head, admitted, client, body = self._head, self._admitted, self._client, self._body
+        host = head.headers.get("Host", "")
+        arrival = Arrival(client.peer, client.is_trusted, "http", host, self._exchange.request_id)
+        names = self._terms.front.terms.names
+        lines = request_lines(head.raw_headers, arrival, admitted.known.identity, names)
+        if isinstance(lines, str):
+            return Refused(Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines)
+        length = b""
+        if body or head.method in _WITH_BODY or "Content-Length" in head.headers:
+            length = b"Content-Length: %d\r\n" % len(body)
+        line = f"{head.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode("ascii")
+        is_kept = self._upstream.is_host_preserved
+        named = host.encode("ascii") if is_kept else connection.target.authority
+        return b"".join((line, named, b"\r\n", lines, length, b"\r\n", body))
+
+    # Back to the client.
+
+    def answer_began(self, message: AnswerHead, body: bytes, *, is_whole: bool) -> None:
+        """Pass the head on, and what came with it."""
+        exchange, front = self._exchange, self._terms.front
+        ours = [("X-Request-Id", exchange.request_id)]
+        ours += ratelimit_fields(self._admitted.grant, legacy=front.terms.has_legacy_headers)
+        lines = response_lines(message.raw_headers, ours)
+        code = message.code
+        has_body = self._head.method != "HEAD" and code not in _BODILESS
+        if is_whole:
+            self._upstream_connection = None
+        if isinstance(lines, str) or code < _OK:
+            self._let_go()
+            self._fail(Refusal.UPSTREAM_INVALID)
+        elif is_whole or not has_body:
+            self._let_go()
+            if has_body and "Content-Length" not in message.headers:
+                lines += b"Content-Length: %d\r\n" % len(body)
+            self._pass_on(code, lines, body if has_body else b"")
+            self._end()
+        else:
+            self._is_chunked = "Content-Length" not in message.headers
+            lines = lines + _CHUNKED if self._is_chunked else lines
+            self._pass_on(code, lines, body)
+            self._wait_for_more()
+
+    def answer_goes_on(self, body: bytes, *, is_last: bool) -> None:
+        """Pass on what has come."""
+        self._exchange.bytes_out += len(body)
+        if self._is_chunked:
+            body = _chunk(body) + _LAST_CHUNK if is_last else _chunk(body)
+        self._client.write(body)
+        if is_last:
+            self._upstream_connection = None
+            self._end()
+        else:
+            self._wait_for_more()
+
+    def answer_failed(self, failure: Failure, reason: Refusal) -> None:
+        """Ask again where that can do no harm; else say so, or break off what has begun."""
+        self._upstream_connection = None
+        self._attempts += 1
+        # Usually a kept connection that the upstream had just closed; once more, on another.
+        if self._attempts == 1 and may_retry(failure, self._head.method, 1, is_body_read=False):
+            self.due = 0.0
+            self._upstream.pool.ask(self, is_fresh=True)
+            return
+        self._complain(self._exchange.target, f"{reason.code}: {failure.value}")
+        self._fail(reason)
+
+    def held(self) -> None:
+        """The client does not read as fast: the upstream waits, and is not late meanwhile."""
+        if self._upstream_connection is not None:
+            self._upstream_connection.hold()
+            self.due = 0.0
+
+    def goes_on(self) -> None:
+        """The client has caught up."""
+        if self._upstream_connection is not None:
+            self._upstream_connection.go_on()
+            self.due = self._terms.loop.time() + self._upstream.bounds.idle_seconds
+
+    def is_late(self) -> None:
+        """The upstream's time is over."""
+        self._let_go()
+        self._fail(Refusal.UPSTREAM_TIMEOUT)
+
+    def client_gone(self) -> None:
+        """Nobody wants the answer any more."""
+        if self._task is not None:
+            self._task.cancel()
+        self._let_go()
+        self._finished()
+
+    def _pass_on(self, code: int, lines: bytes, body: bytes) -> None:
+        """The head of the answer, and the first of its body, in one write."""
+        self._exchange.answered(code)
+        self._exchange.bytes_out = len(body)
+        self._is_head_sent = True
+        data = _chunk(body) if self._is_chunked else body
+        self._client.write(head(code, lines, self._framing) + data)
+
+    def _wait_for_more(self) -> None:
+        if self._client.writing_paused:
+            self.held()
+        else:
+            self.due = self._terms.loop.time() + self._upstream.bounds.idle_seconds
+
+    def _refuse(self, refused: Refused) -> None:
+        """Say no."""
+        exchange = self._exchange
+        exchange.refused(refused)
+        self._is_head_sent = True
+        has_body = self._head.method != "HEAD"
+        front = self._terms.front
+        self._client.write(
+            front.problem(refused, exchange.request_id, self._framing, has_body=has_body)
+        )
+        self._end()
+
+    def _fail(self, reason: Refusal) -> None:
+        """What went wrong behind us: an answer of our own, or the end of one that had begun."""
+        exchange = self._exchange
+        if not self._is_head_sent:
+            grant = self._admitted.grant
+            self._refuse(Refused(reason, exchange.key, exchange.route, grant))
+            return
+        self.due = 0.0
+        exchange.broke_off(reason)
+        # The connection's end is told to `client_gone`, which records it.
+        self._client.abort()
+
+    def _end(self) -> None:
+        self.due = 0.0
+        self._finished()
+        self._client.ended()
+
+    def _finished(self) -> None:
+        exchange, front = self._exchange, self._terms.front
+        if exchange.upstream_began is not None:
+            self._upstream.ended()
+            exchange.upstream_ended = front.clock.monotonic()
+        front.finished(exchange)
+
+    def _let_go(self) -> None:
+        """What the upstream may still send is not wanted."""
+        self.due = 0.0
+        connection, self._upstream_connection = self._upstream_connection, None
+        if connection is not None:
+            connection.abandon()
+        elif self._exchange.upstream_began is not None:
+            self._upstream.pool.forget(self)
+
+    def _complain(self, target: str | None, what: str) -> None:
+        complaints = self._terms.front.complaints
+        complaints.tell(self._upstream.name, target, what, self._exchange.request_id)
+
+    @property
+    def _framing(self) -> bytes:
+        return CLOSE if self._terms.front.is_draining else b""
+
+
+def _chunk(body: bytes) -> bytes:
+    """One chunk (RFC 9112 §7.1); of nothing, none: an empty one would end the body."""
+    return b"%x\r\n%b\r\n" % (len(body), body) if body else b""
