@@ -82,7 +82,8 @@ def _tell(output: Output, ready: Ready) -> None:
     output.show(
         document,
         Text(
-            f"\nThe gateway is ready on {ready.proxy_url}, its metrics on {ready.admin_url}/metrics.\n"
+            f"\nThe gateway is ready on {ready.proxy_url}; its admin API on {ready.admin_url}/v1, explained on\n"
+            f"{ready.admin_url}/docs; its metrics on {ready.admin_url}/metrics.\n"
         ),
         Text("Three keys, shown only now:\n", style="bold"),
         *keys,

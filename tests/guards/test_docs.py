@@ -11,6 +11,7 @@ import typer
 
 from admin.cli.__main__ import app
 from admin.demo.config import Ports, examples
+from admin.plane.merging import Expositions
 from gateway.clock import SystemClock
 from gateway.core.refusal import Refusal
 from gateway.metrics import Metrics
@@ -60,7 +61,8 @@ def commands() -> Iterator[str]:
 
 def metric_names() -> set[str]:
     """The names of all families, as a scrape shows them."""
-    text = Metrics(SystemClock(), with_process=False).render().decode()
+    own = Metrics(SystemClock(), with_process=False).render().decode()
+    text = Expositions().merged({"worker-0": own}).decode()
     return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
 
 
@@ -84,7 +86,7 @@ def test_readme_configuration_serves(new_site: NewSite) -> None:
     assert gateway.ask("POST", "/v1/dns/zones", key.secret).code == "insufficient_scope"
     assert gateway.ask("GET", "/v1/dns/zones").code == "missing_key"
     receipt = site.operator.revoke(key.id)
-    assert (receipt["workers"], receipt["acknowledged"]) == (1, 1)
+    assert (receipt["workers"], receipt["acknowledged"]) == (2, 2)
     assert gateway.ask("GET", "/v1/dns/zones", key.secret).code == "revoked_key"
 
 
