@@ -118,7 +118,8 @@ def plan_row(plan: PlanDocument, page: PlanPage) -> dict[str, str]:
 def scope_row(scope: ScopeDocument) -> dict[str, str]:
     """A scope for a list: each rule is a way to be allowed."""
     rules = [
-        "; ".join(f"{name} {', '.join(of)}" for name, of in rule.items()) for rule in scope.rules
+        "; ".join(f"{name} {', '.join(of)}" for name, of in rule.items()) or "everything"
+        for rule in scope.rules
     ]
     return {"scope": scope.name, "allows": " or ".join(rules) or "nothing"}
 
