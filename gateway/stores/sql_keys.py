@@ -91,6 +91,8 @@ class SqlKeyReader:
 
     async def find_imported(self, digests: Sequence[KeyDigest]) -> FoundImported | None:
         """The imported secret that one of these digests finds, the first before the next. Raises StoreError."""
+        if not digests:
+            return None
         column = imported_digests.c
         either = or_(
             *(

@@ -119,6 +119,24 @@ class KeyCacheContract:
 
             assert await cache.find(SECRET_ID) is None
 
+    async def test_a_pointer_leads_where_it_was_told(self, cache: KeyCache) -> None:
+        """An imported value is led to its secret, a later word replaces an earlier, and a stranger finds nothing."""
+        digest, other = CACHED.digest, CACHED.digest._replace(value=bytes(32))
+        await cache.point(digest, "AAAAAAAAAAAA")
+        await cache.point(digest, SECRET_ID)
+
+        assert await cache.pointed(digest) == SECRET_ID
+        assert await cache.pointed(other) is None
+
+    async def test_a_pointer_outlives_its_entry(self, cache: KeyCache, bury: Bury) -> None:
+        """A tombstone stands before whatever a pointer leads to."""
+        await cache.fill(CACHED)
+        await cache.point(CACHED.digest, SECRET_ID)
+        await bury(SECRET_ID, 43)
+
+        assert await cache.pointed(CACHED.digest) == SECRET_ID
+        assert await cache.find(SECRET_ID) is None
+
 
 class TestMemoryKeyCache(KeyCacheContract):
     @pytest.fixture
@@ -170,6 +188,57 @@ async def test_entries_and_tombstones_do_not_stay_for_ever(redis_store: RedisSto
     tombstone = await redis_store.read("ttl", "TTL", REDIS_KEY)
 
     assert (3590 <= entry <= 3600, 86_390 <= tombstone <= 86_400) == (True, True)
+
+
+async def test_a_pointer_gives_nothing_away(redis_store: RedisStore) -> None:
+    """Who reads Redis finds neither the value nor its digest in a pointer, and a pointer does not stay for ever."""
+    cache = RedisKeyCache(redis_store, PEPPERS)
+    await cache.point(CACHED.digest, SECRET_ID)
+    (name,) = await redis_store.read("keys", "KEYS", "*")
+    life = await redis_store.read("ttl", "TTL", name)
+
+    assert name.startswith(b"keywright:imported:")
+    assert CACHED.digest.value.hex().encode() not in name
+    assert CACHED.digest.value not in name
+    assert 3590 <= life <= 3600
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("SET", b"\xff\xfe"), id="not-text"),
+        pytest.param(("SET", ""), id="empty"),
+        pytest.param(("RPUSH", "x"), id="list"),
+    ],
+)
+async def test_garbage_in_place_of_a_pointer_leads_nowhere(
+    redis_store: RedisStore, command: tuple[str, str | bytes]
+) -> None:
+    """What somebody else wrote under a pointer's name breaks nothing, finds no entry, and is replaced."""
+    cache = RedisKeyCache(redis_store, PEPPERS)
+    await cache.fill(CACHED)
+    await cache.point(CACHED.digest, SECRET_ID)
+    (name,) = await redis_store.read("keys", "KEYS", "keywright:imported:*")
+    await redis_store.write("spoil", "DEL", name)
+    await redis_store.write("spoil", command[0], name, command[1])
+    led = await cache.pointed(CACHED.digest)
+
+    assert led is None or await cache.find(led) is None
+    assert redis_store.is_healthy
+    await cache.point(CACHED.digest, SECRET_ID)
+    assert await cache.pointed(CACHED.digest) == SECRET_ID
+
+
+async def test_a_pointer_needs_its_pepper(redis_store: RedisStore) -> None:
+    """A pepper that was thrown away leads nowhere; an older one that is kept still does."""
+    later = Pepper("p2", b"q" * 32)
+    await RedisKeyCache(redis_store, PEPPERS).point(CACHED.digest, SECRET_ID)
+    kept = RedisKeyCache(redis_store, Peppers(later, (PEPPER,)))
+    gone = RedisKeyCache(redis_store, Peppers(later))
+    await gone.point(CACHED.digest, "AAAAAAAAAAAA")
+
+    assert await kept.pointed(CACHED.digest) == SECRET_ID
+    assert await gone.pointed(CACHED.digest) is None
 
 
 _BODY = {"scopes": ["read-write"], "secret_id": SECRET_ID, "version": 42}
@@ -291,6 +360,10 @@ async def test_a_dead_server_is_a_fault_and_not_a_miss(own_valkey: ValkeyServer)
             await cache.find(SECRET_ID)
         with pytest.raises(StoreError):
             await cache.fill(CACHED)
+        with pytest.raises(StoreError):
+            await cache.pointed(CACHED.digest)
+        with pytest.raises(StoreError):
+            await cache.point(CACHED.digest, SECRET_ID)
 
 
 async def test_each_secret_is_buried_at_its_own_version(valkey_url: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.errors import Misuse, StoreError
+from gateway.core.keys import KeyDigest
 from gateway.core.record import UsageRecord
 from gateway.stores.schema import check_schema
 from gateway.stores.sql_engine import (
@@ -23,6 +24,7 @@ from gateway.stores.sql_engine import (
     sqlite_url,
     write_transaction,
 )
+from gateway.stores.sql_imported import SqlImportedDigests
 from gateway.stores.sql_keys import SqlKeyReader
 from gateway.stores.sql_usage import SqlKeyUsage, SqlUsageStore
 from gateway.stores.tables import accounts
@@ -52,8 +54,14 @@ RECORD = UsageRecord(
     request_id="r-1",
 )
 
+DIGEST = KeyDigest("p1", bytes(range(32)))
+
 USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "find-key": lambda engine: SqlKeyReader(engine, DEADLINE_SECONDS).find(SECRET_ID),
+    "find-imported": lambda engine: SqlKeyReader(engine, DEADLINE_SECONDS).find_imported([DIGEST]),
+    "renew-digest": lambda engine: SqlImportedDigests(engine, DEADLINE_SECONDS).add(
+        DIGEST, SECRET_ID
+    ),
     "versions": lambda engine: SqlKeyReader(engine, DEADLINE_SECONDS).versions([SECRET_ID]),
     "latest-usage": lambda engine: SqlKeyUsage(engine, DEADLINE_SECONDS).latest("key_1", 5),
     "write-usage": lambda engine: SqlUsageStore(engine, DEADLINE_SECONDS).write("w", 1, [RECORD]),
@@ -61,7 +69,7 @@ USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
         "w", {(1, "unknown_key"): 1}
     ),
 }
-WRITES = ("write-usage", "count-refused")
+WRITES = ("write-usage", "count-refused", "renew-digest")
 
 
 async def refused_in_time(engine: AsyncEngine, use: str) -> StoreError:
@@ -221,7 +229,10 @@ async def test_table_is_locked_in_postgresql(sql_engine: AsyncEngine, use: str) 
     """Whoever locks a table holds no request up for longer than its deadline."""
     async with sql_engine.connect() as holder:
         await holder.execute(
-            text("LOCK TABLE accounts, usage_records, refused_requests IN ACCESS EXCLUSIVE MODE")
+            text(
+                "LOCK TABLE accounts, imported_digests, usage_records, refused_requests"
+                " IN ACCESS EXCLUSIVE MODE"
+            )
         )
 
         await refused_in_time(sql_engine, use)
