@@ -16,21 +16,25 @@ class CountingLimiter:
     """Implements the Limiter port on top of another one."""
 
     def __init__(self, inner: Limiter, count: Callable[[str, str], None]) -> None:
-        """`count(policy, outcome)` hears of each limit's part in each decision: `allowed` or `limited`."""
+        """`count(policy, outcome)` hears of each limit's part in each decision: `allowed` or `limited`.
+
+        Who asks for nothing only looks at what is left: that is no decision.
+        """
         self._inner = inner
         self._count = count
 
     def take_nowait(self, buckets: Sequence[Bucket], cost: int) -> Grant | None:
         """As the inner one."""
         grant = self._inner.take_nowait(buckets, cost)
-        if grant is not None:
+        if grant is not None and cost:
             self._tell(grant)
         return grant
 
     async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
         """As the inner one."""
         grant = await self._inner.take(buckets, cost)
-        self._tell(grant)
+        if cost:
+            self._tell(grant)
         return grant
 
     def _tell(self, grant: Grant) -> None:
