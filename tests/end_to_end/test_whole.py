@@ -2,8 +2,9 @@
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pytest
 
 from tests.fixtures_gateway import (
     PATIENCE_SECONDS,
-    SERVE,
     WHOLE,
     Gateway,
     NewSite,
@@ -328,22 +328,16 @@ def test_a_drain_under_load(new_site: NewSite) -> None:
     assert _leaves_nothing(site, family)
 
 
-def _seconds_until_ready(site: Site, command: tuple[str, ...]) -> float:
-    began_at = time.monotonic()
-    gateway = site.launch(command=command).wait_until_ready()
-    took_seconds = time.monotonic() - began_at
-    gateway.stop()
-    return took_seconds
-
-
-def test_three_processes_start_about_as_fast_as_one(new_site: NewSite) -> None:
-    """The processes start side by side: a restart is not paid for once per process."""
+def test_the_processes_start_side_by_side(new_site: NewSite) -> None:
+    """A start takes as long as that of the slowest process, not as that of all of them together."""
     site: Site = new_site()
-    assert site.operator.account
-    took: Mapping[str, list[float]] = {
-        name: [_seconds_until_ready(site, command) for _ in range(3)]
-        for name, command in {"one": SERVE, "all": WHOLE}.items()
-    }
+    gateway = site.start(whole=True)
 
-    # Two processor cores at the least; one after the other it would be more than twice as long.
-    assert min(took["all"]) < 2 * min(took["one"]) + 0.5
+    born = [_child(gateway, word).create_time() for word in (WORKER, CONTROL_PLANE)]
+    (worker,) = _events(gateway, "worker_listening")
+    (control_plane,) = _events(gateway, "control_plane_listening")
+    listened = [
+        datetime.fromisoformat(event["timestamp"]).timestamp() for event in (worker, control_plane)
+    ]
+
+    assert max(born) < min(listened)

@@ -121,15 +121,18 @@ def test_counts_of_a_worker_that_was_replaced_stay_in_the_sum() -> None:
     """A worker's death is not a fall of every counter; what was counted for single keys goes with it."""
     expositions = Expositions()
     lives = [(1.0, 10), (1.0, 20), (2.0, 3), (3.0, 1)]
-    sums = []
-    for born, requests in lives:
-        text = _exposition(born, requests=requests, key=(f"key_{born}", requests))
-        series = _series(expositions.merged({"worker-0": text}))
-        sums.append(series[REQUESTS])
+    seen = [
+        _series(
+            expositions.merged(
+                {"worker-0": _exposition(born, requests=requests, key=(f"key_{born}", requests))}
+            )
+        )
+        for born, requests in lives
+    ]
 
-    assert sums == [10, 20, 23, 24]
-    assert series["keywright_connections"] == 1
-    assert [name for name in series if "key_id" in name] == [
+    assert [series[REQUESTS] for series in seen] == [10, 20, 23, 24]
+    assert seen[-1]["keywright_connections"] == 1
+    assert [name for name in seen[-1] if "key_id" in name] == [
         'keywright_key_requests_total{key_id="key_3.0",key_name="robot"}'
     ]
 
