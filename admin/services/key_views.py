@@ -99,6 +99,9 @@ def _secret_views(
 
 
 def _shown(record: KeyRecord, secret: SecretRecord, rules: KeyRules) -> str:
+    # Of what somebody else has made up not even the beginning: it may be most of it.
+    if secret.is_imported:
+        return "imported_…"
     return shown(record.key.type, record.key.environment, secret.id, rules.vendor)
 
 

@@ -55,7 +55,7 @@ class SecretRecord:
     """One secret of a key, by its public id. `replaced_at` is when a newer one took its place.
 
     One that is `until_unused` goes on until nobody has used it for some time. `uses` counts all requests
-    that it proved itself in, refused ones included.
+    that it proved itself in, refused ones included. What `is_imported` was made elsewhere: its id is not in it.
     """
 
     id: str
@@ -66,6 +66,7 @@ class SecretRecord:
     until_unused: bool = False
     last_used: LastUse | None = None
     uses: int = 0
+    is_imported: bool = False
 
     def is_living(self, now: float) -> bool:
         """Whether the gateway still takes it at `now`, if it takes the key."""

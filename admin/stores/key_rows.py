@@ -26,6 +26,7 @@ from admin.stores.key_records import (
 )
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 from gateway.core.limits import CountedPer, Limit
+from gateway.stores.secret_hash import CostClass
 from gateway.stores.tables import accounts, from_us, keys, secret_uses, secrets, to_us, users
 
 KEYS: Select[Any] = (
@@ -49,6 +50,7 @@ SECRETS: Select[Any] = (
     select(
         secrets.c.id,
         secrets.c.key_id,
+        secrets.c.cost_class,
         secrets.c.created_us,
         secrets.c.expires_us,
         secrets.c.revoked_us,
@@ -183,6 +185,7 @@ def _secret(row: Row[Any]) -> SecretRecord:
         until_unused=row.until_unused,
         last_used=used,
         uses=row.uses or 0,
+        is_imported=row.cost_class == CostClass.IMPORTED.value,
     )
 
 
