@@ -14,12 +14,13 @@ from gateway.clock import SystemClock
 from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType
 from gateway.core.limits import Grant, Limit, LimitState
 from gateway.core.paths import canonical
+from gateway.core.places import Places
 from gateway.core.record import UsageRecord
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.core.scopes import ScopeTable
 from gateway.http.bounds import ClientBounds
-from gateway.http.front import Front
+from gateway.http.front import Front, Judge
 from gateway.http.lane import Lane
 from gateway.http.listener import Manner, ProxyListener
 from gateway.http.terms import LaneTerms
@@ -149,8 +150,10 @@ async def proxy(
     bounds: ClientBounds | None = None,
     upstream: UpstreamBounds | None = None,
     is_host_preserved: bool = False,
+    judge: Judge | None = None,
+    places: Places | None = None,
 ) -> AsyncIterator[Proxy]:
-    """A lane on a free port, in front of `targets`."""
+    """A lane on a free port, in front of `targets`; `judge` takes the place of the door."""
     origin = Upstream(
         "origin",
         targets,
@@ -169,10 +172,11 @@ async def proxy(
         realm="test",
         docs_url="https://docs.example",
         bounds=bounds or ClientBounds(linger_seconds=0.2),
+        places=places or Places(),
         fresh_id=lambda: f"made-{next(ids)}",
     )
     reports = Reports(Late(), lambda *said: shell[0].observe(*said))  # noqa: PLW0108 -- not there yet
-    lane = Lane(door, {"origin": origin}, Front(terms, SystemClock(), reports))
+    lane = Lane(judge or door, {"origin": origin}, Front(terms, SystemClock(), reports))
     listener = ProxyListener(
         lane, host="127.0.0.1", port=0, manner=Manner(tick_seconds=0.02, is_express=IS_EXPRESS)
     )
