@@ -284,9 +284,27 @@ def public_cases(c: Cfg) -> list[Case]:
         checks=[not_forwarded], must="400/401: never choose one silently")
     add("A06", "P", "two Authorization headers: bad, then good", c.req(ok + b"A06", h=c.auth(), key=b"bad"), ok="400 401",
         checks=[not_forwarded])
-    add("A07", "P", "Basic with the key as user name",
-        c.req(ok + b"A07", auth=False, h=b"Authorization: Basic " + base64.b64encode(c.key + b":") + CRLF),
-        ok="401", checks=[not_forwarded])
+    basic = base64.b64encode(c.key + b":")
+    gone = [no_header(b"authorization", b"x-api-key", b"x-api-secret"), no_value(c.key, basic)]
+    add("A07", "P", "Basic with the key as user name", c.req(ok + b"A07", auth=False, h=b"Authorization: Basic " + basic + CRLF),
+        ok="2xx", checks=[id_intact, *gone])
+    add("A08", "P", "Basic with the key as password", c.req(ok + b"A08", auth=False,
+        h=b"Authorization: Basic " + base64.b64encode(b":" + c.key) + CRLF), ok="400 401", checks=[not_forwarded])
+    add("A09", "P", "the key in X-API-Key", c.req(ok + b"A09", auth=False, h=b"x-api-key: " + c.key + CRLF),
+        ok="2xx", checks=[id_intact, *gone])
+    add("A10", "P", "X-API-Key beside Authorization", c.req(ok + b"A10", h=b"X-API-Key: " + c.key + CRLF), ok="400",
+        checks=[not_forwarded], must="400: never choose one silently")
+    add("A11", "P", "X-API-Key twice: good, then bad",
+        c.req(ok + b"A11", auth=False, h=b"X-API-Key: " + c.key + b"\r\nX-API-Key: bad\r\n"), ok="400 401", checks=[not_forwarded])
+    add("A12", "P", "X_API_Key is another header", c.req(ok + b"A12", auth=False, h=b"X_API_Key: " + c.key + CRLF), ok="401",
+        checks=[not_forwarded])
+    add("A13", "P", "half a pair: X-API-Secret alone", c.req(ok + b"A13", auth=False, h=b"X-API-Secret: " + c.key[-38:-6] + CRLF),
+        ok="400 401", checks=[not_forwarded])
+    add("A14", "P", "Basic that is not base64", c.req(ok + b"A14", auth=False, h=b"Authorization: Basic " + c.key + b":x\r\n"),
+        ok="400 401", checks=[not_forwarded])
+    add("A15", "P", "Negotiate beside a good X-API-Key",
+        c.req(ok + b"A15", auth=False, h=b"Authorization: Negotiate TlRMTVNTUA==\r\nX-API-Key: " + c.key + CRLF), ok="2xx 400",
+        checks=[*gone, no_value(b"TlRMTVNTUA")])
 
     # --- S: length framing
     s = c.smug("S01")
