@@ -31,6 +31,7 @@ __all__ = [
     "clean_environment",
     "eventually",
     "free_port",
+    "new_module_site",
     "new_site",
 ]
 
@@ -418,6 +419,13 @@ def _site(sections: Mapping[str, Any]) -> Iterator[Site]:
 @pytest.fixture
 def new_site() -> Iterator[NewSite]:
     """Makes sites for one test; sections of the configuration are given by name."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **sections: stack.enter_context(_site(sections))
+
+
+@pytest.fixture(scope="module")
+def new_module_site() -> Iterator[NewSite]:
+    """The same for all tests of a module that leave a gateway as they found it."""
     with contextlib.ExitStack() as stack:
         yield lambda **sections: stack.enter_context(_site(sections))
 
