@@ -4,6 +4,7 @@ __all__ = ["AppListener"]
 
 import os
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -19,7 +20,11 @@ _FINISH_SECONDS = 10.0
 class _Connection(web.RequestHandler):
     """aiohttp's own answer to what it cannot parse repeats it, credential and all; ours says nothing of it."""
 
-    __slots__ = ()
+    __slots__ = ("_malformed",)
+
+    def __init__(self, server: web.Server, malformed: Callable[[], web.Response]) -> None:
+        super().__init__(server, loop=server._loop, access_log=None)  # type: ignore[arg-type]
+        self._malformed = malformed
 
     def handle_error(
         self,
@@ -31,28 +36,42 @@ class _Connection(web.RequestHandler):
         """As aiohttp's, but for malformed requests, which anybody may send: not worth a line of log."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
-        answer = web.Response(status=HTTPStatus.BAD_REQUEST, text="This is no valid request.\n")
+        answer = self._malformed()
         answer.force_close()
         return answer
 
 
 class _Server(web.Server):
+    malformed: Callable[[], web.Response]
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, access_log=None)  # type: ignore[arg-type]
+        return _Connection(self, self.malformed)
 
 
 class _Runner(web.AppRunner):
+    def __init__(self, app: web.Application, malformed: Callable[[], web.Response]) -> None:
+        super().__init__(app, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
+        self._malformed = malformed
+
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made.request_handler, request_factory=made.request_factory)
+        server = _Server(made.request_handler, request_factory=made.request_factory)
+        server.malformed = self._malformed
+        return server
+
+
+def _plain() -> web.Response:
+    return web.Response(status=HTTPStatus.BAD_REQUEST, text="This is no valid request.\n")
 
 
 class AppListener:
     """Serves one app, from the first `listen_…` until `close`."""
 
-    def __init__(self, app: web.Application) -> None:
-        """Nothing listens yet."""
-        self._runner = _Runner(app, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
+    def __init__(
+        self, app: web.Application, malformed: Callable[[], web.Response] = _plain
+    ) -> None:
+        """Nothing listens yet. `malformed` makes the answer to what cannot be parsed as HTTP."""
+        self._runner = _Runner(app, malformed)
         self._socket: Path | None = None
 
     async def listen_at(self, host: str, port: int, setting: str) -> int:

@@ -4,7 +4,7 @@ What has no token learns nothing: under /v1 even an unknown path is a 401. /open
 data of the installation and are open, so that a client can be made before there is a token.
 """
 
-__all__ = ["FAILURES_PER_MINUTE", "api_app"]
+__all__ = ["FAILURES_PER_MINUTE", "api_app", "malformed_answer"]
 
 import re
 import secrets
@@ -22,6 +22,7 @@ from admin.api.docs_page import docs_routes
 from admin.api.exchange import CALLER, REQUEST_ID, address_of, problem_answer
 from admin.api.faults import declined
 from admin.api.openapi import openapi_document
+from admin.api.problems import Declined, Problem
 from admin.api.terms import IMPORT_BYTES_MAX
 from admin.core.forwarded import PREFIX
 from admin.services.catalogue import Services
@@ -66,6 +67,15 @@ def api_app(
     for path, found in groupby(by_path, key=lambda one: one.path):
         _add(app, path, list(found), services)
     return app
+
+
+def malformed_answer(docs_url: str) -> web.Response:
+    """The answer to what is no HTTP at all, so that this looks like every other refusal, too."""
+    detail = "This is no HTTP/1.1 request, or its target or one of its fields is longer than 8 KiB."
+    fresh_id = secrets.token_hex(16)
+    answer = problem_answer(Declined(Problem.BAD_REQUEST, detail), fresh_id, docs_url)
+    answer.headers.update({"X-Request-Id": fresh_id, "Cache-Control": "no-store"})
+    return answer
 
 
 def _add(app: web.Application, path: str, found: Sequence[Endpoint], services: Services) -> None:

@@ -124,6 +124,8 @@ def parsed_body(
     """The body as `model`; none at all is `{}` where none is needed. Raises Declined naming every mistake."""
     if not body and not is_needed:
         return _validated(model, b"{}")
+    if not body:
+        raise Declined(Problem.BAD_REQUEST, "This request needs a body, in JSON.")
     if media_type is None or _JSON_TYPE.fullmatch(media_type.strip()) is None:
         raise Declined(Problem.UNSUPPORTED_MEDIA_TYPE, headers={"Accept": "application/json"})
     _require_plain(_loaded(body))

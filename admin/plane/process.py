@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from admin.api.app import api_app
+from admin.api.app import api_app, malformed_answer
 from admin.api.authorize import authorize_routes
 from admin.plane.checking import forward_auth
 from admin.plane.gathering import Gatherer
@@ -61,7 +62,7 @@ async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterat
         )
         app.add_routes(authorize_routes(forward_auth(settings, door)))
         app.add_routes(operations_routes(gatherer))
-        listener = AppListener(app)
+        listener = AppListener(app, partial(malformed_answer, settings.docs_url))
         stack.push_async_callback(listener.close)
         await door.joined()
         host = settings.admin.host

@@ -1,6 +1,6 @@
 """How every document and request is written (RFC 8259, RFC 3339)."""
 
-__all__ = ["Document", "Duration", "Metadata", "PageQuery", "Request", "Text", "Timestamp"]
+__all__ = ["Document", "Duration", "Metadata", "PageQuery", "Request", "Text", "Timestamp", "Word"]
 
 import re
 from datetime import UTC, datetime
@@ -48,6 +48,8 @@ Duration = Annotated[
     Field(examples=["90d"], description="A whole number and s, m, h, d or w."),
 ]
 Text = Annotated[str, StringConstraints(max_length=1000)]
+# An id or a name to look for: longer than any that there is.
+Word = Annotated[str, StringConstraints(max_length=200)]
 Metadata = dict[str, Text]
 
 
@@ -68,5 +70,8 @@ class PageQuery(Request):
 
     limit: int = Field(default=50, ge=1, le=PAGE_MAX, description="At most so many.")
     cursor: str | None = Field(
-        default=None, max_length=2000, description="`next_cursor` of the page before."
+        default=None,
+        max_length=2000,
+        pattern="^[0-9A-Za-z_-]+$",
+        description="`next_cursor` of the page before.",
     )

@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from admin.wire.base import Document, Duration, Metadata, PageQuery, Request, Text, Timestamp
+from admin.wire.base import Document, Duration, Metadata, PageQuery, Request, Text, Timestamp, Word
 from admin.wire.receipt import ReceiptDocument
 from gateway.core.keys import Environment, KeyStatus, KeyType
 from gateway.core.limits import QUOTA_MAX, WINDOW_SECONDS_MAX, CountedPer
@@ -145,8 +145,8 @@ class KeyQuery(PageQuery):
         max_length=200,
         description="Part of the name, the id, or the beginning of a secret as it is shown.",
     )
-    account: str | None = None
-    owner: str | None = None
+    account: Word | None = None
+    owner: Word | None = None
     state: KeyState | None = None
     type: KeyType | None = None
     environment: Environment | None = None

@@ -32,7 +32,7 @@ from typing import Literal
 from pydantic import Field
 
 from admin.core.caller import Permission, Role
-from admin.wire.base import Document, Duration, PageQuery, Request, Text, Timestamp
+from admin.wire.base import Document, Duration, PageQuery, Request, Text, Timestamp, Word
 from admin.wire.receipt import ReceiptDocument
 from gateway.core.keys import ApiAccess
 
@@ -72,7 +72,7 @@ class AccountQuery(PageQuery):
     """Which accounts."""
 
     q: str | None = Field(default=None, max_length=200, description="Part of the name, or the id.")
-    plan: str | None = None
+    plan: Word | None = None
     status: AccountStatus | None = None
     api_access: ApiAccess | None = None
 
@@ -136,7 +136,7 @@ class UserQuery(PageQuery):
     """Which users."""
 
     q: str | None = Field(default=None, max_length=200, description="Part of the name or e-mail.")
-    account: str | None = None
+    account: Word | None = None
     role: Role | None = None
     status: UserStatus | None = None
 

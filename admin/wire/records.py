@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import Field
 
-from admin.wire.base import Document, PageQuery, Request, Timestamp
+from admin.wire.base import Document, PageQuery, Request, Timestamp, Word
 
 
 class UsageDocument(Document):
@@ -78,10 +78,10 @@ class AuditPage(Document):
 class AuditQuery(PageQuery):
     """Which entries."""
 
-    account: str | None = None
-    target: str | None = None
-    actor: str | None = None
-    action: str | None = None
+    account: Word | None = None
+    target: Word | None = None
+    actor: Word | None = None
+    action: Word | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
 
@@ -120,4 +120,4 @@ class EventQuery(Request):
 
     after: int = Field(default=0, ge=0, le=2**62)
     limit: int = Field(default=50, ge=1, le=200)
-    account: str | None = None
+    account: Word | None = None

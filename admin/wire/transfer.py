@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from admin.wire.base import Document, Metadata, PageQuery, Request, Text, Timestamp
+from admin.wire.base import Document, Metadata, PageQuery, Request, Text, Timestamp, Word
 from admin.wire.keys import LimitDocument
 from admin.wire.people import AccountStatus
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
@@ -97,7 +97,7 @@ class ImportResult(Document):
 class ExportQuery(PageQuery):
     """Whose keys."""
 
-    account: str | None = None
+    account: Word | None = None
     deleted: bool = False
 
 
