@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format constraints bench-take bench-warm clean
+.PHONY: run test check format constraints bench-take bench-import bench-warm clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -52,6 +52,10 @@ bench-take: $(VENV)/.installed-dev
 # All keys verified again after Redis was lost, and what a hot key feels of it.
 bench-warm: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.warm
+
+# Values from elsewhere: their import, their first use, and a move of their hashes.
+bench-import: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.imports
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache

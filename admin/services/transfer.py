@@ -137,9 +137,10 @@ class TransferService:
     ) -> tuple[list[Incoming], dict[int, LineOutcome]]:
         """The lines that are sound in themselves, and the outcome of those that are not, by place."""
         sound, refused = [], {}
+        peppers = self._peppers()
         for place, line in enumerate(lines):
             try:
-                sound.append(checked_line(place, line, self._rules, self._peppers(), now))
+                sound.append(checked_line(place, line, self._rules, peppers, now))
             except (Misuse, Conflict) as why:
                 refused[place] = LineOutcome(line.number, Outcome.REFUSED, problem=str(why))
         return sound, refused

@@ -1,8 +1,10 @@
 """Files of keys as they are found in the world: what each line becomes, and what is said of a bad one."""
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from admin.core.transfer.entries import Entry, Hints
 from admin.core.transfer.formats import Format, detected, read
 from admin.core.transfer.lines import LINE_BYTES_MAX
+from admin.wire.transfer import ImportLine
 from gateway.core.errors import Misuse
 
 NOON = 1_800_000_000.0
@@ -272,3 +275,16 @@ def test_no_file_breaks_a_reader(content: bytes, format_: Format) -> None:
     except Misuse:
         return
     assert all(entry.number >= 1 for entry in found)
+
+
+def test_the_examples_of_the_page_are_read() -> None:
+    """What a newcomer copies from docs/import.md is a file without mistakes."""
+    page = (Path(__file__).parents[3] / "docs/import.md").read_text()
+    (table,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    (line,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+
+    found = [*entries(table), *entries(line)]
+
+    assert [entry.problem for entry in found] == [None] * 4
+    for entry in found:
+        assert ImportLine.model_validate({**entry.fields, "number": entry.number}).value
