@@ -1,6 +1,7 @@
 """Where the peppers of the digests come from: the environment, or a file that the first start makes.
 
-SQL's hashes hold no pepper. To lose it costs every key one fresh look-up, and no key.
+SQL's hashes hold no pepper. To lose it costs every key one fresh look-up, and no key; but an imported
+value is found by its digest alone, and has to be imported again.
 """
 
 __all__ = ["FILE_NAME", "load"]
@@ -80,13 +81,13 @@ def _read(path: Path) -> Peppers | None:
         raise Misuse(
             f"{path}: other users of this machine may read the pepper. "
             f"Run `chmod 600 {path}`; if they are not to be trusted, remove the file instead: "
-            "the next start makes a new one, and no key is lost."
+            "the next start makes a new one, and no key is lost but imported ones."
         )
     peppers = _parsed(text)
     if peppers is None:
         raise Misuse(
             f"{path}: not a pepper file, or a damaged one. Restore it, or remove it: "
-            "the next start makes a new one, and no key is lost."
+            "the next start makes a new one, and no key is lost but imported ones."
         )
     return peppers
 
