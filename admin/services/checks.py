@@ -167,7 +167,9 @@ def _name(route: Route | None) -> str | None:
 
 def _raise_outage(refused: Refused) -> None:
     if refused.reason is Refusal.STORE_UNAVAILABLE:
-        raise StoreError("sql", "look up a key", "it could not be checked")
+        raise StoreError(
+            "sql" if refused.grant is None else "redis", "check a key", "it could not answer"
+        )
     if refused.reason is Refusal.OVERLOADED:
         raise Overloaded("Too many keys wait to be checked. Try again shortly.")
 

@@ -134,8 +134,10 @@ def _answer(
     # Who only looks is told what is left, even where that is a debt.
     if grant.allowed or asked.cost == 0:
         return Verified(known, route, grant)
+    # A guess at this process's share of the rate is no answer to give about a key.
+    reason = Refusal.STORE_UNAVAILABLE if grant.is_degraded else Refusal.RATE_LIMITED
     return Refused(
-        Refusal.RATE_LIMITED,
+        reason,
         key=known.key,
         route=None if route is None else route.name,
         grant=grant,

@@ -200,6 +200,17 @@ async def test_an_outage_is_no_answer_about_the_key(world: World) -> None:
     assert (verdict.reason, verdict.reason.status) == (Refusal.STORE_UNAVAILABLE, 503)
 
 
+async def test_a_guess_at_what_is_left_is_no_answer(world: World) -> None:
+    """While limits cannot be counted, a use beyond this process's share is no "rate_limited"."""
+    token = world.issue(limits=(FEW,))
+    await verified(world, token, Verification(cost=4))
+    world.limiter.is_instant, world.limiter.is_away = False, True
+    verdict = await verified(world, token)
+
+    assert isinstance(verdict, Refused)
+    assert (verdict.reason, verdict.grant is None) == (Refusal.STORE_UNAVAILABLE, False)
+
+
 async def test_who_asks_answers_for_unknown_keys() -> None:
     """Without an address of the holder, it is the asking one's failures that are throttled."""
     world = World(failures_per_minute=2)
