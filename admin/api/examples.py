@@ -121,7 +121,6 @@ _EXPORTED: Final[dict[str, Any]] = {
     "number": 1,
     "account": _ACCOUNT_ID,
     "name": "production-dns-sync",
-    "value": None,
     "id": _KEY_ID,
     "account_name": "Example GmbH",
     "plan": "starter",

@@ -104,6 +104,8 @@ class ExportQuery(PageQuery):
 class ExportLine(ImportLine):
     """A key as an import takes it: with hashes, without anything that a caller could send."""
 
+    value: SecretStr | None = Field(default=None, exclude=True)
+
 
 class ExportPage(Document):
     """Some lines."""

@@ -1,27 +1,32 @@
 """The admin API as it is served: a real socket, a real database, a real Valkey, and tokens to ask it with."""
 
-__all__ = ["ADMIN", "DOCS_URL", "Api", "Person", "listening", "serving"]
+__all__ = ["ADMIN", "DOCS_URL", "ON_ONE_DATABASE", "Api", "Person", "listening", "serving"]
 
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import pytest
 import yaml
 from aiohttp import web
 
-from admin.api.app import api_app
+from admin.api.app import api_app, malformed_answer
 from admin.core.caller import Permission, Role, operator
 from admin.plane.wiring import opened
 from admin.services.catalogue import Services
 from admin.services.tokens import NewToken
 from gateway.clock import SystemClock
+from gateway.listening import AppListener
 from gateway.settings import load
 
 ADMIN = operator("tests")
+# For what ends before any database is asked.
+ON_ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 DOCS_URL = "https://docs.example"
 SECTIONS: Mapping[str, Any] = {
     "upstreams": {"origin": {"targets": ["http://127.0.0.1:9"]}},
@@ -128,13 +133,11 @@ def write_settings(
 @contextlib.asynccontextmanager
 async def listening(app: web.Application) -> AsyncIterator[str]:
     """The URL at which `app` is served, by the server that serves it in production."""
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
+    listener = AppListener(app, partial(malformed_answer, DOCS_URL))
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http://127.0.0.1:{await listener.listen_at('127.0.0.1', 0, 'admin')}"
     finally:
-        await runner.cleanup()
+        await listener.close()
 
 
 @contextlib.asynccontextmanager

@@ -11,13 +11,14 @@ from admin.core.caller import Role
 from admin.services.tokens import NewToken
 from admin.wire.endpoints import ENDPOINTS
 from gateway.core.token import compose_admin
-from tests.admin.api.stand import ADMIN, Api, serving
+from tests.admin.api.stand import ADMIN, ON_ONE_DATABASE, Api, serving
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 PATHS = sorted({re.sub(r"\{\w+\}", "key_0000000000000000", one.path) for one in ENDPOINTS})
 WRONG = compose_admin("0" * 12, "0" * 32)
 
 
+@ON_ONE_DATABASE
 async def test_without_a_token_nothing_is_told(api: Api) -> None:
     """No path, known or not, with any method, says more to a stranger than that a token is needed."""
     strange = ["/v1", "/v1/", "/v1/none", "/v1/keys/", "/v1//keys", "/v1/%6beys", "/%761/keys"]
@@ -30,6 +31,7 @@ async def test_without_a_token_nothing_is_told(api: Api) -> None:
             assert answer.json()["code"] == "missing_token"
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     "path", ["/", "/none", "/V1/keys", "//v1/keys", "/v1x", "/../v1/keys", "/docs/none"]
 )
@@ -41,6 +43,7 @@ async def test_outside_of_the_api_there_is_nothing(api: Api, path: str) -> None:
     assert answer.json()["code"] in {"missing_token", "not_found"}
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("value", "code"),
     [
@@ -57,7 +60,7 @@ async def test_outside_of_the_api_there_is_nothing(api: Api, path: str) -> None:
 )
 async def test_wrong_tokens(api: Api, value: str, code: str) -> None:
     """Whatever is no token of ours is a 401 that says what to send, and repeats nothing of it."""
-    answer = await api.client.get("/v1/me", headers={"Authorization": value.encode()})
+    answer = await api.client.get("/v1/me", headers={b"Authorization": value.encode()})
 
     assert (answer.status_code, answer.json()["code"]) == (401, code)
     assert 'realm="keywright-admin"' in answer.headers["WWW-Authenticate"]
@@ -111,16 +114,17 @@ async def test_addresses_are_those_behind_trusted_proxies(api: Api) -> None:
     assert (entry["actor_kind"], entry["actor_id"]) == ("token", api.admin.token_id)
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("sent", ["a b", "x" * 129, "ü", "a\tb"])
 async def test_an_insane_request_id_is_replaced(api: Api, sent: str) -> None:
     """Nobody writes what they like into the log."""
-    answer = await api.client.get("/v1/me", headers={"X-Request-Id": sent.encode()})
+    answer = await api.client.get("/v1/me", headers={b"X-Request-Id": sent.encode()})
 
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@ON_ONE_DATABASE
 async def test_guessing_is_slowed_down_and_locks_nobody_out(
     sql_url: str, valkey_url: str, tmp_path: Path
 ) -> None:
