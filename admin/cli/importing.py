@@ -15,6 +15,9 @@ from admin.wire.transfer import ImportedLine, ImportLine
 # One value costs a tenth of a second, hashes cost nothing: an answer is never more than a few seconds away.
 _WEIGHT_OF_A_VALUE = 10
 _WEIGHT_MAX = 500
+# Nor is a request larger than the admin API takes: of what has no small bound, so much counts as one more line.
+_CHARACTERS_OF_A_LINE = 1000
+_CHARACTERS_OF_A_SECRET = 400
 _NAME_LENGTH_MAX = 60
 
 Send = Callable[[Sequence[ImportLine]], Sequence[ImportedLine]]
@@ -64,7 +67,7 @@ class Importing:
         self._last_read = entry.number
         if isinstance(line, ImportLine):
             self._batch.append(line)
-            self._weight += 1 if line.value is None else _WEIGHT_OF_A_VALUE
+            self._weight += _weight(line)
         elif line is not None:
             self._refuse(entry.number, line)
             # A file of nothing but bad lines moves on, too.
@@ -83,6 +86,14 @@ class Importing:
     def _refuse(self, number: int, problem: str) -> None:
         self.counts["refused"] += 1
         self.refused.append(Told(number, problem))
+
+
+def _weight(line: ImportLine) -> int:
+    characters = len(line.secrets) * _CHARACTERS_OF_A_SECRET + sum(
+        len(name) + len(text) for name, text in line.metadata.items()
+    )
+    base = 1 if line.value is None else _WEIGHT_OF_A_VALUE
+    return base + characters // _CHARACTERS_OF_A_LINE
 
 
 def _line(entry: Entry) -> ImportLine | str:

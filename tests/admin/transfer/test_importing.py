@@ -119,11 +119,12 @@ def test_values_go_in_small_batches_and_hashes_in_large_ones() -> None:
         sizes.append(len(lines))
         return created(lines)
 
-    for fields in ('"value": "v"', '"value": null'):
+    notes = ", ".join(f'"note {n}": "{"x" * 990}"' for n in range(99))
+    for fields in ('"value": "v"', '"value": null', f'"value": null, "metadata": {{{notes}}}'):
         line = f'{{"account": "A", "name": "n", {fields}}}\n'.encode()
         Importing(send).run(read(Format.JSONL, [line] * 600, Hints(NOON)), nothing)
 
-    assert sizes == [50] * 12 + [500, 100]
+    assert sizes == [50] * 12 + [500, 100] + [6] * 100
 
 
 def test_a_failure_in_the_middle_says_how_far_it_was() -> None:
