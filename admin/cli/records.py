@@ -15,6 +15,7 @@ from admin.cli.record_words import audit_row, event_row, usage_row
 from admin.cli.times import ago
 from admin.client.calls import keys, records, tokens
 from admin.client.pages import EVERY_ENTRY, EVERY_EVENT
+from admin.core.audit import parse_head
 
 REFUSED = 1
 
@@ -68,17 +69,29 @@ def list_entries(  # noqa: PLR0913 -- one parameter for each option
 
 
 @command(audit)
-def verify(*, desk: Desk) -> None:
+def verify(
+    *,
+    desk: Desk,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SEQUENCE:HASH",
+            help="An end that was printed earlier and kept elsewhere; it must still be there.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Check that no entry of the audit log was changed, added or taken out; exit code 1 if one was."""
+    noted = None if expect is None else str(parse_head(expect))
     with waiting("reading the audit log"):
-        verdict = desk.ask(records.verify_audit())
+        verdict = desk.ask(records.verify_audit(expect=noted))
     if verdict.ok:
         desk.show(
             verdict,
             plain(f"The audit log is whole: {verdict.entries} entries."),
             plain(
-                f"Its end is entry {verdict.head_sequence} with the hash {verdict.head_hash};"
-                " keep that elsewhere to notice a log that is rewritten as a whole."
+                f"Its end is {verdict.head_sequence}:{verdict.head_hash}; keep that elsewhere, and give it to"
+                " --expect later to notice a log that was written anew as a whole."
             ),
         )
         return

@@ -113,6 +113,12 @@ def update(  # noqa: PLR0913 -- one parameter for each option
         str | None, typer.Option(help="What people call them.", show_default=False)
     ] = None,
     role: OneRole = None,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Where they belong now; a member needs one.", show_default=False
+        ),
+    ] = None,
     scope: Scopes = None,
     no_scopes: NoScopes = False,
     all_scopes: Annotated[
@@ -131,6 +137,7 @@ def update(  # noqa: PLR0913 -- one parameter for each option
             user_id,
             name=UNSET if name is None else name,
             role=UNSET if role is None else role,
+            account=UNSET if account is None else account,
             scopes=None if all_scopes else changes,
             status=UNSET if status is None else status,
             if_match=if_version,

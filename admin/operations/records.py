@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from admin.core.audit import Stored
+from admin.core.audit import Stored, parse_head
 from admin.core.caller import Caller
 from admin.operations.asked import Act, Asked
 from admin.operations.values import moment, page_request, seconds
@@ -19,6 +19,7 @@ from admin.wire.records import (
     AuditPage,
     AuditQuery,
     AuditVerdict,
+    AuditVerifyQuery,
     EventDocument,
     EventPage,
     EventQuery,
@@ -58,8 +59,11 @@ async def _audit(services: Services, caller: Caller, asked: Asked) -> AuditPage:
     return AuditPage(entries=tuple(map(_entry, page.items)), next_cursor=page.next_cursor)
 
 
-async def _verify_audit(services: Services, caller: Caller, _asked: Asked) -> AuditVerdict:
-    verdict = await services.records.verify_audit(caller)
+async def _verify_audit(services: Services, caller: Caller, asked: Asked) -> AuditVerdict:
+    expect = asked.the_query(AuditVerifyQuery).expect
+    verdict = await services.records.verify_audit(
+        caller, None if expect is None else parse_head(expect)
+    )
     return AuditVerdict(
         ok=verdict.ok,
         entries=verdict.entries,

@@ -42,6 +42,7 @@ async def _update(services: Services, caller: Caller, asked: Asked) -> UserChang
     change = UserChange(
         name=given(patch, "name"),
         role=given(patch, "role"),
+        account_id=given(patch, "account"),
         scopes=given(patch, "scopes"),
         status=given(patch, "status"),
     )

@@ -47,6 +47,7 @@ from admin.wire.records import (
     AuditPage,
     AuditQuery,
     AuditVerdict,
+    AuditVerifyQuery,
     EventPage,
     EventQuery,
     UsageList,
@@ -116,7 +117,7 @@ ENDPOINTS = (
     # what is configured, what has happened
     Endpoint("plans.list", "GET", "/v1/plans", "The plans and scopes of the configuration.", Permission.PLANS_READ, PlanPage),
     Endpoint("audit.list", "GET", "/v1/audit", "Who did what, newest first.", Permission.AUDIT_READ, AuditPage, query=AuditQuery),
-    Endpoint("audit.verify", "GET", "/v1/audit/verify", "Whether the audit log is whole.", Permission.AUDIT_READ, AuditVerdict),
+    Endpoint("audit.verify", "GET", "/v1/audit/verify", "Whether the audit log is whole.", Permission.AUDIT_READ, AuditVerdict, query=AuditVerifyQuery),
     Endpoint("events.list", "GET", "/v1/events", "What has happened since.", Permission.EVENTS_READ, EventPage, query=EventQuery),
     # asking about a key
     Endpoint("verify", "POST", "/v1/verify", "Whether a key may be used, and for what.", Permission.VERIFY, VerifyDocument, VerifyRequest),

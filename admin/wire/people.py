@@ -152,10 +152,14 @@ class NewUserRequest(Request):
 
 
 class UserPatch(Request):
-    """What is to change; what is left out stays. `scopes: null` lifts the narrowing."""
+    """What is to change; what is left out stays. `scopes: null` lifts the narrowing.
+
+    Who becomes an admin leaves their account; who becomes a member needs one.
+    """
 
     name: Text = ""
     role: Role = Role.MEMBER
+    account: Word | None = None
     scopes: tuple[str, ...] | None = None
     status: UserStatus = "active"
 

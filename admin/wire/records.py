@@ -5,6 +5,7 @@ __all__ = [
     "AuditPage",
     "AuditQuery",
     "AuditVerdict",
+    "AuditVerifyQuery",
     "EventDocument",
     "EventPage",
     "EventQuery",
@@ -84,6 +85,16 @@ class AuditQuery(PageQuery):
     action: Word | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
+
+
+class AuditVerifyQuery(Request):
+    """Whether an end that was noted before is still in the log: who rewrote all of it is then found, too."""
+
+    expect: str | None = Field(
+        default=None,
+        pattern=r"^[1-9][0-9]{0,17}:[0-9a-f]{64}$",
+        description="`head_sequence:head_hash` of an earlier answer.",
+    )
 
 
 class AuditVerdict(Document):

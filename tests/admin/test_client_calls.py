@@ -82,7 +82,14 @@ EXAMPLES: Mapping[str, Example] = {
     "users.update": Example(
         "users.update",
         ("usr_1",),
-        {"name": "Jo", "role": "viewer", "scopes": None, "status": "disabled", "if_match": 3},
+        {
+            "name": "Jo",
+            "role": "viewer",
+            "account": "acc_1",
+            "scopes": None,
+            "status": "disabled",
+            "if_match": 3,
+        },
     ),
     "tokens.list": Example("tokens.list", arguments=PAGE),
     "tokens.create": Example(
@@ -159,7 +166,7 @@ EXAMPLES: Mapping[str, Example] = {
             **PAGE,
         },
     ),
-    "audit.verify": Example("audit.verify"),
+    "audit.verify": Example("audit.verify", arguments={"expect": f"7:{'0' * 64}"}),
     "events.list": Example("events.list", arguments={"after": 3, "limit": 7, "account": "acc_1"}),
     "verify": Example(
         "verify",

@@ -12,8 +12,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Select, func, select
 
-from admin.cli.accounts import every_account
-from admin.core.page import PageRequest
+from admin.core.page import PAGE_MAX, PageRequest
+from admin.services.accounts import AccountFilter
 from admin.services.keys import KeyFilter
 from gateway.core.errors import KeywrightError
 from gateway.core.keys import Environment, KeyType
@@ -295,7 +295,10 @@ def test_hostile_texts_for_the_operator(new_site: NewSite) -> None:
         ):
             assert outcome(text, act)
 
-    names = [each.name for each in site.operator.act(every_account)]
+    found = site.operator.act(
+        lambda services: services.accounts.list(OPERATOR, AccountFilter(), PageRequest(PAGE_MAX))
+    )
+    names = [each.name for each in found.items]
     assert names[0] == "Example"
     assert set(names[1:]) <= {text.strip() for text in HOSTILE} | set(HOSTILE)
     assert len(names) > 10

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from admin.client.call import Call, asked, given
 from admin.wire.people import PlanPage
-from admin.wire.records import AuditPage, AuditQuery, AuditVerdict, EventPage, EventQuery
+from admin.wire.records import (
+    AuditPage,
+    AuditQuery,
+    AuditVerdict,
+    AuditVerifyQuery,
+    EventPage,
+    EventQuery,
+)
 
 
 def list_plans() -> Call[PlanPage]:
@@ -39,9 +46,13 @@ def list_audit(  # noqa: PLR0913 -- one parameter for each field of the query
     return asked("audit.list", AuditPage, query=AuditQuery.model_validate(wanted))
 
 
-def verify_audit() -> Call[AuditVerdict]:
-    """Whether the audit log is whole; on a long one this takes a while."""
-    return asked("audit.verify", AuditVerdict)
+def verify_audit(*, expect: str | None = None) -> Call[AuditVerdict]:
+    """Whether the audit log is whole; on a long one this takes a while.
+
+    `expect` is `head_sequence:head_hash` of an earlier verdict, kept elsewhere: it must still be in the log.
+    """
+    query = AuditVerifyQuery.model_validate(given(expect=expect))
+    return asked("audit.verify", AuditVerdict, query=query)
 
 
 def list_events(

@@ -61,12 +61,16 @@ def update_user(  # noqa: PLR0913 -- one parameter for each field
     *,
     name: str | Unset = UNSET,
     role: RoleWord | Unset = UNSET,
+    account: str | Unset | None = UNSET,
     scopes: Sequence[str] | Unset | None = UNSET,
     status: UserStatus | Unset = UNSET,
     if_match: int | None = None,
 ) -> Call[UserChanged]:
-    """Change what is given; `scopes=None` lifts the narrowing. Narrowing somebody narrows their keys at once."""
-    body = changed(name=name, role=role, scopes=scopes, status=status)
+    """Change what is given; `scopes=None` lifts the narrowing. Narrowing somebody narrows their keys at once.
+
+    Who becomes an admin leaves their account; who becomes a member needs one.
+    """
+    body = changed(name=name, role=role, account=account, scopes=scopes, status=status)
     return asked(
         "users.update",
         UserChanged,
