@@ -40,10 +40,15 @@ def bound_to_parent(sent: signal.Signals, *, umask: int | None = None) -> Callab
 
 
 def tell_parent(word: str, text: str) -> None:
-    """Say on stdout how the start has ended: LISTENING with an address, or REFUSED with words for the operator."""
+    """Say on stdout how the start has ended: LISTENING with an address, or REFUSED with words for the operator.
+
+    Once, and nothing after it: what a library prints later goes where the log goes, because nobody reads
+    on, and a full pipe would stop us.
+    """
     with contextlib.suppress(OSError):  # it has gone, and so will we
         sys.stdout.write(json.dumps({word: text}) + "\n")
         sys.stdout.flush()
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def read_word(line: bytes) -> tuple[str, str] | None:

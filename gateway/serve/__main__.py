@@ -1,12 +1,12 @@
 """`python -m gateway.serve -c FILE --control-plane MODULE`: all of a gateway; `keywright serve` ends in this."""
 
 import argparse
-import asyncio
 import os
 import sys
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from gateway import logs
 from gateway.core.errors import KeywrightError
@@ -30,7 +30,9 @@ def main() -> int:
         settings = load(options.config, variables, to_serve=True)
         logs.configure(settings.logs.level)
         plan = Plan(options.config, options.control_plane, variables)
-        return DONE if asyncio.run(supervise(settings, plan)) else FAILED
+        # Not asyncio's own loop, which waits for children in threads: the kernel tells a child of the death
+        # of each thread of its parent, and a second SIGTERM would cut what the first lets finish.
+        return DONE if uvloop.run(supervise(settings, plan)) else FAILED
     except SettingsError as error:
         return _say(str(error), MISUSED)
     except StartFailed as failure:

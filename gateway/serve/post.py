@@ -3,7 +3,9 @@
 __all__ = ["Post"]
 
 import asyncio
+import signal
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import structlog
 
@@ -12,6 +14,10 @@ from gateway.serve.child import Child, StartFailed, ending
 from gateway.serve.pauses import Pauses
 
 log = structlog.get_logger(__name__)
+
+_FAILED: Final = 1
+# Asked to end before it could listen to signals, a process has nothing to put in order.
+_IN_ORDER: Final = frozenset({0, -signal.SIGTERM})
 
 
 class Post:
@@ -70,4 +76,4 @@ class Post:
 
     async def stop(self, deadline_seconds: float) -> bool:
         """End the process, by force after `deadline_seconds`; whether it ended in order. `keep` must not run."""
-        return self._child is None or await self._child.stop(deadline_seconds) == 0
+        return self._child is None or await self._child.stop(deadline_seconds) in _IN_ORDER

@@ -1,5 +1,7 @@
 """All processes of a gateway together: what each one's death does, and that none is ever left behind."""
 
+import contextlib
+import http.client
 import socket
 import time
 from collections.abc import Callable
@@ -326,6 +328,57 @@ def test_a_drain_under_load(new_site: NewSite) -> None:
     assert statuses == [200] * 16
     assert gateway.process.wait(PATIENCE_SECONDS) == 0
     assert _leaves_nothing(site, family)
+
+
+def test_a_second_signal_ends_the_wait(new_site: NewSite) -> None:
+    """Whoever is in a hurry sends it twice: what hangs is cut, and all ends in order."""
+    site: Site = new_site(listen={"port": 0, "drain_deadline": "1h"})
+    gateway = site.start(whole=True)
+    secret = site.operator.key("pub-only").secret
+    family = _family(gateway)
+
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(gateway.ask, "GET", "/pub/fault/hang", secret)
+        eventually(lambda: site.origin.request_lines, "the request to reach the upstream")
+        gateway.process.terminate()
+        eventually(lambda: _events(gateway, "draining"), "the drain to begin")
+        gateway.process.terminate()
+        code = gateway.process.wait(PATIENCE_SECONDS)
+        with contextlib.suppress(http.client.HTTPException, OSError):
+            assert under_way.result().status >= 500
+
+    assert code == 0
+    assert _leaves_nothing(site, family)
+
+
+def test_a_signal_during_the_start(new_site: NewSite) -> None:
+    """Ctrl-C need not wait until everything runs."""
+    site: Site = new_site()
+    assert site.operator.account
+    gateway = site.launch(command=WHOLE)
+    eventually(lambda: _find(gateway, WORKER), "the worker's process")
+    family = _family(gateway)
+
+    assert gateway.stop() == 0
+
+    assert not _events(gateway, "listening")
+    assert _leaves_nothing(site, family)
+
+
+def test_a_killed_supervisor_lets_requests_finish(new_site: NewSite) -> None:
+    """What was under way when the supervisor was killed is answered, and then the worker ends."""
+    site: Site = new_site()
+    gateway = site.start(whole=True)
+    secret = site.operator.key("pub-only").secret
+    family = _family(gateway)
+
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(gateway.ask, "GET", "/pub/fault/slow-1500", secret)
+        eventually(lambda: site.origin.request_lines, "the request to reach the upstream")
+        gateway.kill()
+        assert under_way.result().status == 200
+
+    eventually(lambda: not any(map(_lives, family)), "the children to end")
 
 
 def test_the_processes_start_side_by_side(new_site: NewSite) -> None:
