@@ -137,6 +137,18 @@ async def test_redis_answers_for_sql() -> None:
     assert reason_of(await later.ask("nobody's")) is Refusal.STORE_UNAVAILABLE
 
 
+async def test_redis_answers_under_an_older_pepper_too() -> None:
+    """A change of pepper while SQL is away takes no imported value out of service."""
+    world = World(accepts_imported=True, peppers=BOTH)
+    key = plain_key()
+    digest = world.digest(VALUE, OLD)
+    world.cache.entries[key.secret_id] = (key.version, CachedKey(key, digest))
+    world.cache.pointers[digest] = key.secret_id
+    world.reader.is_away = True
+
+    assert isinstance(await world.ask(VALUE), Admitted)
+
+
 async def test_sql_answers_for_redis() -> None:
     """Without Redis each worker verifies an imported value against SQL."""
     world = World(accepts_imported=True)
