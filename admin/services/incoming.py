@@ -180,12 +180,13 @@ def _spelt(line: ImportedKey, scopes: Collection[str], now: float) -> ImportedKe
         if moment is not None:
             checked_time(what, moment)
     is_revoked = line.status is KeyStatus.REVOKED
+    revoked_at = now if line.revoked_at is None else line.revoked_at
     return dataclasses.replace(
         line,
         name=checked_name("key", line.name),
         owner=None if line.owner is None else checked_email(line.owner),
         scopes=_scopes(line, scopes),
-        revoked_at=(line.revoked_at or now) if is_revoked else None,
+        revoked_at=revoked_at if is_revoked else None,
         deleted_at=line.deleted_at if is_revoked else None,
         addresses=checked_addresses(line.addresses),
         origins=checked_origins(line.origins),

@@ -23,6 +23,8 @@ def _entry(line: Line, hints: Hints) -> Entry:
         return refused(line.number, "The line is not one whole JSON object.")
     if not isinstance(found, dict):
         return refused(line.number, "The line is JSON, but not an object: it begins with '{'.")
+    if not found:
+        return refused(line.number, "The object is empty.")
     fields = {SYNONYMS.get(name, name): content for name, content in found.items()}
     if len(fields) < len(found):
         return refused(line.number, "The line names one field twice, such as 'key' and 'value'.")

@@ -219,14 +219,15 @@ def test_jsonl_is_read_line_by_line() -> None:
         "",
         '{"a',
         "[]",
+        "{}",
         '{"value": 1, "key": 2}',
     ]
 
-    good, cut, array, twice = entries("\r\n".join(lines), Format.JSONL)
+    good, cut, array, empty, twice = entries("\r\n".join(lines), Format.JSONL)
 
     assert (good.number, good.fields["value"]) == (1, "v")
-    assert [entry.number for entry in (cut, array, twice)] == [3, 4, 5]
-    assert all(entry.problem for entry in (cut, array, twice))
+    assert [entry.number for entry in (cut, array, empty, twice)] == [3, 4, 5, 6]
+    assert all(entry.problem for entry in (cut, array, empty, twice))
 
 
 def test_nesting_without_end_is_a_bad_line() -> None:
