@@ -3,7 +3,7 @@
 __all__ = ["check_service", "forward_auth", "lone_check_service"]
 
 import contextlib
-import functools
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,6 +12,7 @@ from admin.services.forward_auth import ForwardAuth, ForwardTerms
 from gateway.app.admitting import Door, lone_admission
 from gateway.app.policy import key_places, served_methods
 from gateway.core.addresses import Networks
+from gateway.pipeline.admission import Admission
 from gateway.pipeline.exchange import Reports
 from gateway.ports import Clock
 from gateway.settings import Settings
@@ -35,8 +36,12 @@ def forward_auth(settings: Settings, door: Door) -> ForwardAuth:
 
 def check_service(settings: Settings, door: Door) -> CheckService:
     """For the control plane: it hears of changes, and what it verifies counts as used."""
+
+    def lent() -> contextlib.nullcontext[Admission]:
+        return contextlib.nullcontext(door.admission)
+
     return CheckService(
-        lambda: door.admission,
+        lent,
         SqlKeyReader(door.engine, settings.store.deadline_seconds),
         door.clock,
         methods=served_methods(settings),
@@ -45,18 +50,11 @@ def check_service(settings: Settings, door: Door) -> CheckService:
 
 
 def lone_check_service(
-    settings: Settings,
-    engine: AsyncEngine,
-    redis: RedisStore,
-    clock: Clock,
-    stack: contextlib.AsyncExitStack,
+    settings: Settings, engine: AsyncEngine, redis: RedisStore, clock: Clock
 ) -> CheckService:
-    """For one command: its admission is made when it is first needed, and ends with `stack`."""
-    admission = functools.cache(
-        lambda: stack.enter_context(lone_admission(settings, engine, redis))
-    )
+    """For commands: each check gets an admission of its own, so that nothing is remembered from one to the next."""
     return CheckService(
-        admission,
+        partial(lone_admission, settings, engine, redis),
         SqlKeyReader(engine, settings.store.deadline_seconds),
         clock,
         methods=served_methods(settings),

@@ -105,7 +105,7 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
             ),
         )
         checks = (
-            lone_check_service(settings, engine, redis, clock, stack)
+            lone_check_service(settings, engine, redis, clock)
             if door is None
             else check_service(settings, door)
         )

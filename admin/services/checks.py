@@ -1,9 +1,10 @@
 """Asking about a key without a request to the proxy: may it be used, and why or why not."""
 
-__all__ = ["CheckService", "Checked", "KeyFaces", "RequestCheck", "TokenCheck"]
+__all__ = ["CheckService", "Checked", "KeysById", "RequestCheck", "TokenCheck"]
 
 import ipaddress
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -12,7 +13,6 @@ from admin.core.faults import NotFound
 from admin.services.validation import checked_id
 from gateway.core.credential import Credential
 from gateway.core.errors import Misuse, Overloaded, StoreError
-from gateway.core.key_state import state_refusal
 from gateway.core.keys import Key
 from gateway.core.limits import Grant
 from gateway.core.record import VERIFIED, recorded_path
@@ -21,6 +21,7 @@ from gateway.core.routes import Route
 from gateway.pipeline.admission import Admission
 from gateway.pipeline.exchange import Exchange, Reports
 from gateway.pipeline.explanation import Explanation, Supposed, explain
+from gateway.pipeline.terms import Terms
 from gateway.pipeline.verification import Verification, Verified, verify
 from gateway.ports import Clock
 
@@ -30,11 +31,11 @@ _OK: Final = 200
 _CHECK: Final = ("POST", "/v1/verify")
 
 
-class KeyFaces(Protocol):
-    """Keys by their ids, as admission sees them."""
+class KeysById(Protocol):
+    """Keys as admission sees them, by their ids."""
 
-    async def faces(self, key_id: str) -> tuple[Key, ...]:
-        """The key as seen through each of its secrets, the newest first. Raises StoreError."""
+    async def find_by_id(self, key_id: str) -> Key | None:
+        """The key as seen through its newest secret; None if there is none. Raises StoreError."""
         ...
 
 
@@ -78,14 +79,14 @@ class CheckService:
 
     def __init__(
         self,
-        admission: Callable[[], Admission],
-        keys: KeyFaces,
+        admission: Callable[[], AbstractContextManager[Admission]],
+        keys: KeysById,
         clock: Clock,
         *,
         methods: Collection[str],
         reports: Reports | None = None,
     ) -> None:
-        """`admission` is called when first needed; `methods` are those that the proxy listener serves.
+        """`admission` lends one for one check; `methods` are those that the proxy listener serves.
 
         With `reports`, each check of a good token leaves a usage record, so that the key counts as used.
         """
@@ -112,9 +113,9 @@ class CheckService:
             origin=asked.origin,
             payer=caller.address,
         )
-        admission = self._admission()
         exchange = self._exchange(caller, asked)
-        verdict = await verify(admission, Credential(asked.token), wanted, self._methods)
+        with self._admission() as admission:
+            verdict = await verify(admission, Credential(asked.token), wanted, self._methods)
         if isinstance(verdict, Refused):
             _raise_outage(verdict)
             exchange.refused(verdict)
@@ -123,23 +124,17 @@ class CheckService:
             exchange.answered(_OK, VERIFIED)
         if self._reports is not None and exchange.key is not None:
             self._reports.finished(exchange, self._clock)
-        return _checked(admission, verdict)
+        return _checked(admission.terms, verdict)
 
     async def explain(self, caller: Caller, asked: RequestCheck) -> Explanation:
         """Each rule for a request with this key. Raises NotAllowed, NotFound, Misuse, StoreError."""
         caller.require(Permission.KEYS_READ)
-        faces = await self._keys.faces(checked_id("key", asked.key_id, _SEE_KEYS))
-        if not faces or not caller.sees(faces[0].account.id):
+        key = await self._keys.find_by_id(checked_id("key", asked.key_id, _SEE_KEYS))
+        if key is None or not caller.sees(key.account.id):
             raise NotFound(f"There is no key {asked.key_id}. {_SEE_KEYS}")
-        admission = self._admission()
         supposed = Supposed(asked.method, asked.path, _address(asked.address), asked.origin)
-        return await explain(admission, self._best(admission, faces), supposed, self._methods)
-
-    def _best(self, admission: Admission, faces: tuple[Key, ...]) -> Key:
-        """The key through the newest secret that can be used now, if there is any."""
-        now, environment = self._clock.now(), admission.terms.environment
-        usable = (key for key in faces if state_refusal(key, now, environment) is None)
-        return next(usable, faces[0])
+        with self._admission() as admission:
+            return await explain(admission, key, supposed, self._methods)
 
     def _exchange(self, caller: Caller, asked: TokenCheck) -> Exchange:
         method, path = _CHECK
@@ -152,12 +147,12 @@ class CheckService:
         )
 
 
-def _checked(admission: Admission, verdict: Verified | Refused) -> Checked:
+def _checked(terms: Terms, verdict: Verified | Refused) -> Checked:
     if isinstance(verdict, Verified):
         known = verdict.known
         return Checked(None, known.key, known.scopes, _name(verdict.route), verdict.grant)
     key = verdict.key
-    scopes = () if key is None else admission.terms.known(key, 0.0).scopes
+    scopes = () if key is None else terms.known(key, 0.0).scopes
     return Checked(verdict, key, scopes, verdict.route, verdict.grant)
 
 

@@ -112,15 +112,15 @@ class SqlKeyReader:
                 return FoundImported(_stored_key(found[digest.pepper_id]), digest.pepper_id)
         return None
 
-    async def faces(self, key_id: str) -> tuple[Key, ...]:
-        """The key as it is seen through each of its secrets, the newest first. Raises StoreError."""
+    async def find_by_id(self, key_id: str) -> Key | None:
+        """The key with this id, as seen through its newest secret; None if there is none. Raises StoreError."""
         rows = await read_rows(
             self._engine,
-            "find a key's secrets",
-            _FIND.where(keys.c.id == key_id).order_by(secrets.c.created_us.desc(), secrets.c.id),
+            "find a key by its id",
+            _FIND.where(keys.c.id == key_id).order_by(secrets.c.created_us.desc()).limit(1),
             self._deadline_seconds,
         )
-        return tuple(_stored_key(row).key for row in rows)
+        return _stored_key(rows[0]).key if rows else None
 
     async def versions(self, secret_ids: Sequence[str]) -> dict[str, int]:
         """The present version behind each secret id that exists. Raises StoreError; the deadline is per thousand."""
