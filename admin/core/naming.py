@@ -1,11 +1,12 @@
-"""Advice on names: a key whose name says nothing is a key that nobody dares to revoke."""
+"""Names of keys: advice on them, and the words they are found by."""
 
-__all__ = ["advice"]
+__all__ = ["advice", "words_of"]
 
 import re
 from typing import Final
 
-_WORDS: Final = re.compile(r"[^\W\d_]+|\d+")
+_WORD: Final = re.compile(r"[^\W_]+")
+_PARTS: Final = re.compile(r"[^\W\d_]+|\d+")
 _SAYS_NOTHING: Final = re.compile(
     "a|an|and|api|apikey|app|application|bar|baz|blah|credentials?|default|demo|dummy|example|first|foo"
     "|foobar|hello|hi|keys?|last|mine|misc|my|name|new|newkey|none|old|one|other|our|sample|second|secret"
@@ -16,9 +17,17 @@ _SAYS_NOTHING: Final = re.compile(
 _ROWS: Final = ("asd", "qwe", "zxc", "yxc", "sdf", "jkl", "hjk")
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a name or a search, each once: letters and digits, whatever their case."""
+    return tuple(dict.fromkeys(_WORD.findall(text.casefold())))
+
+
 def advice(name: str, environment: str) -> str | None:
-    """A better kind of name than `name`, in a sentence; None for a name that says what the key is for."""
-    words = _WORDS.findall(name.casefold())
+    """A better kind of name than `name`, in a sentence; None for a name that says what the key is for.
+
+    Who does not know what a key is for does not dare to revoke it.
+    """
+    words = _PARTS.findall(name.casefold())
     if not all(_is_empty(word) for word in words):
         return None
     return (

@@ -42,7 +42,7 @@ from admin.services.key_told import difference, told
 from admin.services.key_views import KeyView, LastUse, SecretUser, SecretView, view
 from admin.services.repeats import Earlier, Repeats
 from admin.services.validation import checked_id, new_text
-from admin.stores.key_listing import KeyFilter
+from admin.stores.key_filter import KeyFilter
 from admin.stores.key_records import KeyFields, KeyRecord, NewSecret, SecretRecord
 from admin.stores.keys import KeyStore
 from admin.stores.transaction import Repeated, Target, Transaction

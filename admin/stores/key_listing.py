@@ -1,64 +1,79 @@
-"""Which keys a list holds, in which order, page by page."""
+"""Lists of keys, page by page: which of the ways through the tables is taken.
 
-__all__ = ["KeyFilter", "KeySort", "list_ids"]
+There are two. A *walk* goes along the index of the order, and passes over what does not fit; it is
+right where many keys fit. A *gathering* takes all that some index finds, and sorts them; it is right
+where these are few. Planners choose between the two by statistics that know nothing of clumps, such as
+expired keys, which are all at the old end, and then read the whole table; so it is looked how many
+there are, up to a bound, and chosen here (docs/performance.md, `make bench-list`).
+"""
+
+__all__ = ["list_ids"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.page import Page, PageRequest, decoded, encoded
-from admin.stores.key_records import KeyState
+from admin.stores.key_branches import Branch, branches
+from admin.stores.key_filter import KeyFilter, KeySort, Sought
 from gateway.core.errors import Misuse
-from gateway.core.keys import Environment, KeyStatus, KeyType
 from gateway.stores.sql_engine import read_rows
-from gateway.stores.tables import keys, secret_uses, secrets, to_us, users
+from gateway.stores.tables import keys, to_us
 
-KeySort = Literal["created", "-created", "name", "-name", "expires", "last_used"]
+Place: TypeAlias = ColumnElement[Any]
 
-_DAY_US = 86_400_000_000
+# So many are gathered and sorted in a third of the time that a page may take.
+GATHERED_MAX: Final = 15_000
 # In a cursor: behind every expiry.
-_NEVER = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFilter:
-    """Which keys: all that fit every word given. Durations count from now.
-
-    A key is unused since it was last used or, if it never was, since it was made. `search` is part of
-    the name, or the beginning of the id or of a secret's id.
-    """
-
-    search: str | None = None
-    account_id: str | None = None
-    owner_id: str | None = None
-    state: KeyState | None = None
-    type: KeyType | None = None
-    environment: Environment | None = None
-    unused_for_seconds: float | None = None
-    older_than_seconds: float | None = None
-    expiring_in_seconds: float | None = None
-    deleted: bool = False
-    sort: KeySort = "-created"
+_NEVER: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
+    """A column, and the name that indexes by it end with."""
+
     column: ColumnElement[Any]
+    name: str
     is_descending: bool = False
     is_number: bool = True
 
 
 _ORDERS: Final[dict[KeySort, _Order]] = {
-    "created": _Order(keys.c.created_us),
-    "-created": _Order(keys.c.created_us, is_descending=True),
-    "name": _Order(keys.c.name, is_number=False),
-    "-name": _Order(keys.c.name, is_descending=True, is_number=False),
-    "expires": _Order(keys.c.expires_us),
-    "last_used": _Order(keys.c.used_day),
+    "created": _Order(keys.c.created_us, "created_us"),
+    "-created": _Order(keys.c.created_us, "created_us", is_descending=True),
+    "name": _Order(keys.c.name, "name", is_number=False),
+    "-name": _Order(keys.c.name, "name", is_descending=True, is_number=False),
+    "expires": _Order(keys.c.expires_us, "expires_us"),
+    "last_used": _Order(keys.c.used_day, "used_day"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of an order: what comes `after` a place. Keys without a value stand behind all others."""
+
+    order: _Order
+    after: tuple[Any, str] | None
+    is_without: bool = False
+
+    def clauses(self, place: Place, key_id: Place) -> list[ColumnElement[bool]]:
+        """What is true of the keys here."""
+        here = [place.is_(None) if self.is_without else place.is_not(None)]
+        if self.after is not None and self.is_without:
+            here.append(key_id > self.after[1])
+        elif self.after is not None:
+            both, last = tuple_(place, key_id), tuple_(*self.after)
+            here.append(both < last if self.order.is_descending else both > last)
+        return here
+
+    def by(self, place: Place, key_id: Place) -> tuple[ColumnElement[Any], ...]:
+        """What they are ordered by."""
+        if self.is_without:
+            return (key_id,)
+        return (place.desc(), key_id.desc()) if self.order.is_descending else (place, key_id)
 
 
 async def list_ids(
@@ -67,19 +82,21 @@ async def list_ids(
     """The ids of the keys that fit. Raises Misuse for a cursor of another order, StoreError."""
     order = _ORDERS[wanted.sort]
     after = None if page.cursor is None else _place(page.cursor, wanted.sort, order)
-    conditions = _conditions(wanted, to_us(now))
+    ways = [
+        (branch, await _gathered_by(engine, branch, order))
+        for branch in branches(wanted, to_us(now))
+    ]
     rows: list[Row[Any]] = []
-    for part in _parts(wanted.sort, order, after):
+    for stretch in _stretches(order, after):
         left = page.size + 1 - len(rows)
         if left:
-            chosen = part.where(*conditions).limit(left)
-            rows += await read_rows(engine, "list keys", chosen)
+            rows += await read_rows(engine, "list keys", _first(ways, stretch, left))
     shown = rows[: page.size]
     if len(rows) <= page.size:
         return Page(tuple(row.id for row in shown))
-    last = shown[-1]
-    value = _NEVER if last.place is None else last.place
-    return Page(tuple(row.id for row in shown), encoded(f"keys.{wanted.sort}", value, last.id))
+    value = _NEVER if shown[-1].place is None else shown[-1].place
+    cursor = encoded(f"keys.{wanted.sort}", value, shown[-1].id)
+    return Page(tuple(row.id for row in shown), cursor)
 
 
 def _place(cursor: str, sort: KeySort, order: _Order) -> tuple[Any, str]:
@@ -89,97 +106,83 @@ def _place(cursor: str, sort: KeySort, order: _Order) -> tuple[Any, str]:
     return value, last_id
 
 
-def _parts(sort: KeySort, order: _Order, after: tuple[Any, str] | None) -> Sequence[Select[Any]]:
-    """What is listed one after the other: where keys are sorted by expiry, those without one come last."""
-    if sort != "expires":
-        return [_part(order, after)]
-    without = select(keys.c.id, keys.c.expires_us.label("place")).where(keys.c.expires_us.is_(None))
-    without = without.order_by(keys.c.id)
+def _stretches(order: _Order, after: tuple[Any, str] | None) -> Sequence[_Stretch]:
+    if order.column is not keys.c.expires_us:
+        return [_Stretch(order, after)]
     if after is not None and after[0] == _NEVER:
-        return [without.where(keys.c.id > after[1])]
-    return [_part(order, after).where(keys.c.expires_us.is_not(None)), without]
+        return [_Stretch(order, after, is_without=True)]
+    return [_Stretch(order, after), _Stretch(order, None, is_without=True)]
 
 
-def _part(order: _Order, after: tuple[Any, str] | None) -> Select[Any]:
-    column, key_id = order.column, keys.c.id
-    place = tuple_(column, key_id)
-    chosen = select(key_id, column.label("place"))
-    if order.is_descending:
-        chosen = chosen.order_by(column.desc(), key_id.desc())
-        return chosen if after is None else chosen.where(place < tuple_(*after))
-    chosen = chosen.order_by(column, key_id)
-    return chosen if after is None else chosen.where(place > tuple_(*after))
-
-
-def _conditions(wanted: KeyFilter, now_us: int) -> list[ColumnElement[bool]]:
-    conditions = [
-        column == value
-        for column, value in (
-            (keys.c.account_id, wanted.account_id),
-            (keys.c.owner_id, wanted.owner_id),
-            (keys.c.type, wanted.type),
-            (keys.c.environment, wanted.environment),
-        )
-        if value is not None
+async def _gathered_by(engine: AsyncEngine, branch: Branch, order: _Order) -> Sought | None:
+    """What finds the fewest keys, if those are few enough to be sorted."""
+    finders = branch.finders(order.name)
+    if not finders:
+        return None
+    counted = [
+        select(func.count())
+        .select_from(_ids(each, branch).limit(GATHERED_MAX + 1).subquery())
+        .scalar_subquery()
+        .label(f"n{number}")
+        for number, each in enumerate(finders)
     ]
-    deleted = keys.c.deleted_us
-    conditions.append(deleted.is_not(None) if wanted.deleted else deleted.is_(None))
-    if wanted.state is not None:
-        conditions.append(_in_state(wanted.state, now_us))
-    if wanted.older_than_seconds is not None:
-        conditions.append(keys.c.created_us <= now_us - to_us(wanted.older_than_seconds))
-    if wanted.expiring_in_seconds is not None:
-        conditions.append(keys.c.status != KeyStatus.REVOKED.value)
-        conditions.append(keys.c.expires_us > now_us)
-        conditions.append(keys.c.expires_us <= now_us + to_us(wanted.expiring_in_seconds))
-    if wanted.unused_for_seconds is not None:
-        conditions += _unused_since(now_us - to_us(wanted.unused_for_seconds))
-    if wanted.search:
-        conditions.append(_matches(wanted.search))
-    return conditions
+    (counts,) = await read_rows(engine, "count keys", select(*counted))
+    fewest = min(range(len(finders)), key=lambda number: counts[number])
+    return finders[fewest] if counts[fewest] <= GATHERED_MAX else None
 
 
-def _in_state(state: KeyState, now_us: int) -> ColumnElement[bool]:
-    """As `state_of` has it."""
-    is_active = keys.c.status == KeyStatus.ACTIVE.value
-    has_active_owner = not_(
-        exists().where(users.c.id == keys.c.owner_id, users.c.status != "active")
-    )
-    is_early = keys.c.not_before_us > now_us
-    is_valid = or_(keys.c.not_before_us.is_(None), keys.c.not_before_us <= now_us)
-    is_over = keys.c.expires_us <= now_us
-    goes_on = or_(keys.c.expires_us.is_(None), keys.c.expires_us > now_us)
-    match state:
-        case "revoked":
-            return keys.c.status == KeyStatus.REVOKED.value
-        case "disabled":
-            is_disabled = keys.c.status == KeyStatus.DISABLED.value
-            return or_(is_disabled, and_(is_active, not_(has_active_owner)))
-        case "not_yet_valid":
-            return and_(is_active, has_active_owner, is_early)
-        case "expired":
-            return and_(is_active, has_active_owner, is_valid, is_over)
-        case "active":
-            return and_(is_active, has_active_owner, is_valid, goes_on)
+def _ids(finder: Sought, branch: Branch) -> Select[Any]:
+    found = cast(Select[Any], finder.found)
+    if finder.index is None:
+        return found
+    # Where only some of the keys stand in an index, it must be said that no others are meant.
+    return found.where(branch.is_listed).with_hint(keys, f"INDEXED BY {finder.index}", "sqlite")
 
 
-def _unused_since(cutoff_us: int) -> list[ColumnElement[bool]]:
-    day = cutoff_us // _DAY_US
-    used_later = exists().where(secret_uses.c.key_id == keys.c.id, secret_uses.c.at_us > cutoff_us)
-    return [
-        keys.c.created_us <= cutoff_us,
-        # The day alone decides, except on the very day.
-        keys.c.used_day <= day,
-        or_(keys.c.used_day < day, not_(used_later)),
+def _first(
+    ways: Sequence[tuple[Branch, Sought | None]], stretch: _Stretch, count: int
+) -> Select[Any]:
+    """The first `count` keys of all branches together."""
+    chosen = [
+        _walk(branch, stretch, count)
+        if finder is None
+        else _gathering(branch, finder, f"found{number}", stretch, count)
+        for number, (branch, finder) in enumerate(ways)
     ]
+    if len(chosen) == 1:
+        return chosen[0]
+    parts = [each.subquery() for each in chosen]
+    both = union_all(*(select(part.c.id, part.c.place) for part in parts)).subquery()
+    ordered = select(both.c.id, both.c.place).order_by(*stretch.by(both.c.place, both.c.id))
+    return ordered.limit(count)
 
 
-def _matches(text: str) -> ColumnElement[bool]:
-    has_secret = exists().where(
-        secrets.c.key_id == keys.c.id, secrets.c.id.startswith(text, autoescape=True)
+def _walk(branch: Branch, stretch: _Stretch, count: int) -> Select[Any]:
+    column, key_id = stretch.order.column, keys.c.id
+    hint = f"INDEXED BY {branch.walked(stretch.order.name)}"
+    return (
+        select(key_id, column.label("place"))
+        .where(*branch.conditions, *stretch.clauses(column, key_id))
+        .with_hint(keys, hint, "sqlite")
+        .order_by(*stretch.by(column, key_id))
+        .limit(count)
     )
-    return or_(
-        keys.c.name.icontains(text, autoescape=True),
-        keys.c.id.startswith(text, autoescape=True),
-        has_secret,
+
+
+def _gathering(
+    branch: Branch, finder: Sought, name: str, stretch: _Stretch, count: int
+) -> Select[Any]:
+    whole = select(keys.c.id, stretch.order.column.label("place")).where(*branch.conditions)
+    if finder.index is None:
+        whole = whole.where(keys.c.id.in_(cast(Select[Any], finder.found)))
+    else:
+        whole = whole.with_hint(keys, f"INDEXED BY {finder.index}", "sqlite")
+    # Without that word a planner sees the order that is asked for outside, and walks all the same.
+    found = whole.cte(name).prefix_with("MATERIALIZED")
+    place, key_id = found.c.place, found.c.id
+    return (
+        select(key_id, place)
+        .where(*stretch.clauses(place, key_id))
+        .order_by(*stretch.by(place, key_id))
+        .limit(count)
     )

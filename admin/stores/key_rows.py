@@ -24,6 +24,7 @@ from admin.stores.key_records import (
     LastUse,
     SecretRecord,
 )
+from admin.stores.key_words import words_column
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 from gateway.core.limits import CountedPer, Limit
 from gateway.stores.secret_hash import CostClass
@@ -108,6 +109,7 @@ def key_columns(key: KeyFields) -> dict[str, Any]:
         "account_id": key.account_id,
         "owner_id": key.owner_id,
         "name": key.name,
+        "words": words_column(key.name),
         "type": key.type.value,
         "environment": key.environment.value,
         "status": key.status.value,

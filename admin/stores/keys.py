@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.caller import Caller
 from admin.core.page import Page, PageRequest
-from admin.stores.key_listing import KeyFilter, list_ids
+from admin.stores.key_filter import KeyFilter
+from admin.stores.key_listing import list_ids
 from admin.stores.key_records import (
     AccountState,
     KeyFields,
@@ -29,6 +30,7 @@ from admin.stores.key_rows import (
     records,
     secret_columns,
 )
+from admin.stores.key_words import add_secrets, add_words, change_words
 from admin.stores.transaction import Transaction, transaction
 from gateway.stores.sql_engine import read_rows
 from gateway.stores.tables import accounts, from_us, keys, secrets, to_us, usage_records, users
@@ -141,6 +143,7 @@ class KeyStore:
     async def insert(self, tx: Transaction, key: KeyFields, secret: NewSecret) -> None:
         """Add a key with its first secret, under ids that no other has."""
         await tx.connection.execute(insert(keys).values(**key_columns(key), version=1))
+        await add_words(tx.connection, {key.id: key.name})
         await self.insert_secret(tx, key.id, secret)
 
     async def insert_secret(self, tx: Transaction, key_id: str, secret: NewSecret) -> None:
@@ -154,17 +157,19 @@ class KeyStore:
                 created_us=to_us(tx.now),
             )
         )
+        await add_secrets(tx.connection, [(key_id, secret.id)])
 
     async def save(self, tx: Transaction, before: KeyRecord, after: KeyRecord) -> None:
         """Write what differs of a locked key and of its secrets."""
         changed = {**key_columns(after.key), "version": after.own_version}
         present = {**key_columns(before.key), "version": before.own_version}
         # Not every column: each that stands in an index costs one.
-        await tx.connection.execute(
-            update(keys)
-            .where(keys.c.id == before.key.id)
-            .values({name: value for name, value in changed.items() if value != present[name]})
-        )
+        values = {name: value for name, value in changed.items() if value != present[name]}
+        if not values.keys().isdisjoint({"status", "expires_us"}):
+            values["lapsed"] = False  # until the next `mark_lapsed`
+        await tx.connection.execute(update(keys).where(keys.c.id == before.key.id).values(values))
+        if after.key.name != before.key.name:
+            await change_words(tx.connection, after.key.id, before.key.name, after.key.name)
         known = {secret.id: secret for secret in before.secrets}
         for secret in after.secrets:
             if secret.id in known and secret != known[secret.id]:

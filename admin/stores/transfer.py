@@ -15,6 +15,7 @@ from admin.core.caller import Caller
 from admin.core.page import Page, PageRequest, decoded_number, encoded
 from admin.core.transfer.keys import ImportedKey, ImportedSecret
 from admin.core.transfer.settle import Digest, Known, Owned, StoredSecret
+from admin.stores.key_words import add_secrets, add_words, words_column
 from admin.stores.transaction import Transaction, transaction
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 from gateway.core.limits import CountedPer, Limit
@@ -109,6 +110,8 @@ class TransferStore:
         ):
             if rows:
                 await tx.connection.execute(insert(table), rows)
+        await add_words(tx.connection, {each.id: each.line.name for each in written})
+        await add_secrets(tx.connection, [(key_id, secret.id) for key_id, secret in both])
 
     async def export(
         self, tx: Transaction, wanted: ExportFilter, page: PageRequest
@@ -278,6 +281,7 @@ def _key_columns(key: WrittenKey, now: float) -> dict[str, Any]:
         "account_id": key.account_id,
         "owner_id": key.owner_id,
         "name": line.name,
+        "words": words_column(line.name),
         "type": line.type.value,
         "environment": line.environment.value,
         "status": line.status.value,

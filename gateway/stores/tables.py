@@ -15,6 +15,7 @@ __all__ = [
     "from_us",
     "idempotency",
     "imported_digests",
+    "key_words",
     "keys",
     "refused_requests",
     "secret_uses",
@@ -23,6 +24,8 @@ __all__ = [
     "usage_records",
     "users",
 ]
+
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -39,7 +42,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
+from sqlalchemy.dialects import postgresql
 
 # Named constraints, so that a later revision can drop one by name on either database.
 METADATA = MetaData(
@@ -50,6 +55,12 @@ METADATA = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """An index over part of the rows."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
 
 accounts = Table(
     "accounts",
@@ -128,13 +139,36 @@ keys = Table(
     # The day since the epoch of its last use, 0 for never; `secret_uses` has the moment.
     Column("used_day", BigInteger, nullable=False, server_default="0"),
     Column("deleted_us", BigInteger),
+    # The words of its name, each with a space before it; `key_words` has them one by one.
+    Column("words", Text, nullable=False, server_default=""),
+    # Set some time after an active key has expired, so that those can be listed in any order.
+    Column("lapsed", Boolean, nullable=False, server_default=false()),
     Index(None, "created_us", "id"),
     Index(None, "account_id", "created_us", "id"),
-    Index(None, "status", "created_us", "id"),
-    Index(None, "name", "id"),
     Index(None, "account_id", "name", "id"),
-    Index(None, "expires_us", "id"),
-    Index(None, "used_day", "id"),
+    # One for each way in which a list may be narrowed and sorted (admin/stores/key_plan.py).
+    *(
+        Index(f"ix_keys_{kind}_{sort}", *narrowed, sort, "id", **_only(which))
+        for sort in ("created_us", "name", "expires_us", "used_day")
+        for kind, narrowed, which in (
+            ("live", (), "deleted_us IS NULL"),
+            ("state", ("status", "lapsed"), "deleted_us IS NULL"),
+            ("deleted", (), "deleted_us IS NOT NULL"),
+        )
+    ),
+    Index("ix_keys_kind", "type", "environment", **_only("deleted_us IS NULL")),
+    Index("ix_keys_not_before", "not_before_us", **_only("not_before_us IS NOT NULL")),
+)
+
+# The words of names, and ids of secrets behind a '='. PostgreSQL's own order of texts depends on the
+# machine; here those that begin alike must lie together.
+key_words = Table(
+    "key_words",
+    METADATA,
+    Column("word", Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")),
+    Column("key_id", Text),
+    PrimaryKeyConstraint("word", "key_id"),
+    sqlite_with_rowid=False,
 )
 
 # The id is the public part of the token; of the rest only an argon2id hash is kept.

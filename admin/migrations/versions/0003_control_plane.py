@@ -1,23 +1,32 @@
 """The control plane: users, admin tokens, the life of a key and its secrets, audit, events, repeated requests."""
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_KEY_INDEXES = (
-    ("created_us", "id"),
-    ("account_id", "created_us", "id"),
-    ("status", "created_us", "id"),
-    ("name", "id"),
-    ("account_id", "name", "id"),
-    ("expires_us", "id"),
-    ("used_day", "id"),
-    ("owner_id",),
+_LIVE = "deleted_us IS NULL"
+_SORTS = ("created_us", "name", "expires_us", "used_day")
+# Name, columns, and which rows stand in it.
+_KEY_INDEXES: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
+    ("created_us_id", ("created_us", "id"), None),
+    ("account_id_created_us_id", ("account_id", "created_us", "id"), None),
+    ("account_id_name_id", ("account_id", "name", "id"), None),
+    ("owner_id", ("owner_id",), None),
+    *((f"live_{sort}", (sort, "id"), _LIVE) for sort in _SORTS),
+    *((f"state_{sort}", ("status", "lapsed", sort, "id"), _LIVE) for sort in _SORTS),
+    *((f"deleted_{sort}", (sort, "id"), "deleted_us IS NOT NULL") for sort in _SORTS),
+    ("kind", ("type", "environment"), _LIVE),
+    ("not_before", ("not_before_us",), "not_before_us IS NOT NULL"),
 )
+_WORD = re.compile(r"[^\W_]+")
+_KEYS_AT_ONCE = 1000
 
 
 def upgrade() -> None:
@@ -81,8 +90,23 @@ def _keys() -> None:
     op.add_column("keys", sa.Column("used_day", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("keys", sa.Column("deleted_us", sa.BigInteger))
     op.drop_index("ix_keys_account_id", "keys")
-    for columns in _KEY_INDEXES:
-        op.create_index(f"ix_keys_{'_'.join(columns)}", "keys", list(columns))
+    op.add_column("keys", sa.Column("words", sa.Text, nullable=False, server_default=""))
+    op.add_column(
+        "keys", sa.Column("lapsed", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    op.create_table(
+        "key_words",
+        sa.Column("word", sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")),
+        sa.Column("key_id", sa.Text),
+        sa.PrimaryKeyConstraint("word", "key_id", name="pk_key_words"),
+        sqlite_with_rowid=False,
+    )
+    _find_words()
+    for name, columns, only in _KEY_INDEXES:
+        where = None if only is None else sa.text(only)
+        op.create_index(
+            f"ix_keys_{name}", "keys", list(columns), sqlite_where=where, postgresql_where=where
+        )
     op.add_column("secrets", sa.Column("replaced_us", sa.BigInteger))
     op.add_column(
         "secrets",
@@ -110,6 +134,31 @@ def _keys() -> None:
         ),
     )
     op.create_index("ix_imported_digests_secret_id", "imported_digests", ["secret_id"])
+
+
+def _find_words() -> None:
+    """Make the keys that are there searchable."""
+    keys = sa.table("keys", sa.column("id"), sa.column("name"), sa.column("words"))
+    key_words = sa.table("key_words", sa.column("word"), sa.column("key_id"))
+    connection = op.get_bind()
+    change = (
+        sa.update(keys)
+        .where(keys.c.id == sa.bindparam("key_id"))
+        .values(words=sa.bindparam("its_words"))
+    )
+    last = ""
+    chosen = sa.select(keys.c.id, keys.c.name).order_by(keys.c.id).limit(_KEYS_AT_ONCE)
+    while rows := connection.execute(chosen.where(keys.c.id > last)).all():
+        found = {row.id: dict.fromkeys(_WORD.findall(row.name.casefold())) for row in rows}
+        connection.execute(
+            change,
+            [{"key_id": id_, "its_words": "".join(f" {w}" for w in found[id_])} for id_ in found],
+        )
+        pairs = [{"word": word, "key_id": id_} for id_, words in found.items() for word in words]
+        if pairs:
+            connection.execute(sa.insert(key_words), pairs)
+        last = rows[-1].id
+    op.execute("INSERT INTO key_words (word, key_id) SELECT '=' || id, key_id FROM secrets")
 
 
 def _audit() -> None:
@@ -181,12 +230,15 @@ def downgrade() -> None:
         "secret_uses",
     ):
         op.drop_table(table)
-    for columns in _KEY_INDEXES:
-        op.drop_index(f"ix_keys_{'_'.join(columns)}", "keys")
+    for name, _, _ in _KEY_INDEXES:
+        op.drop_index(f"ix_keys_{name}", "keys")
+    op.drop_table("key_words")
     op.create_index("ix_keys_account_id", "keys", ["account_id"])
     # No batch, which copies the table and drops it: with SQLite, the rows that refer to it stand in the way.
     op.drop_column("secrets", "until_unused")
     op.drop_column("secrets", "replaced_us")
+    op.drop_column("keys", "lapsed")
+    op.drop_column("keys", "words")
     op.drop_column("keys", "deleted_us")
     op.drop_column("keys", "used_day")
     op.drop_column("keys", "owner_id")

@@ -1,0 +1,133 @@
+"""The states of keys, as conditions of rows: `state_of` in the language of the database.
+
+A state may be made of two branches that no key is in at once. `lapsed` is set some time after an active key
+has expired (`KeyStore.mark_lapsed`), so that one index has those in each order; until then the others know.
+"""
+
+__all__ = ["Branch", "branches"]
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true
+
+from admin.stores.key_filter import KeyFilter, Sought, sought
+from gateway.core.keys import KeyStatus
+from gateway.stores.tables import keys, users
+
+_OF_LIVE: Final = ("ix_keys_live_", "ix_keys_kind", "ix_keys_state_")
+_SORTED_BY_ACCOUNT: Final = ("created_us", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Keys that are looked for together: all of `sought`, `clauses` of their own, and deleted or not.
+
+    `walk` is the beginning of the names of the indexes that have them, in each order.
+    """
+
+    walk: str
+    is_listed: ColumnElement[bool]
+    clauses: tuple[ColumnElement[bool], ...]
+    sought: tuple[Sought, ...]
+    account_id: str | None
+    is_deleted: bool = False
+
+    @property
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Everything that is true of these keys and of no others."""
+        asked = (clause for each in self.sought for clause in each.clauses)
+        return (self.is_listed, *self.clauses, *asked)
+
+    def walked(self, order: str) -> str:
+        """The index that has the keys in the order of this column."""
+        if self._is_walked_by_account(order):
+            return f"ix_keys_account_id_{order}_id"
+        return f"{self.walk}_{order}"
+
+    def finders(self, order: str) -> tuple[Sought, ...]:
+        """What could find the keys faster than a walk in this order, which is narrowed by the rest itself."""
+        covered = {order, "account"} if self._is_walked_by_account(order) else {order}
+        return tuple(
+            each
+            for each in self.sought
+            if each.found is not None
+            and each.name not in covered
+            and not (self.is_deleted and each.index is not None and each.index.startswith(_OF_LIVE))
+        )
+
+    def _is_walked_by_account(self, order: str) -> bool:
+        return (
+            self.account_id is not None
+            and self.walk != "ix_keys_state"
+            and order in _SORTED_BY_ACCOUNT
+        )
+
+
+def branches(wanted: KeyFilter, now_us: int) -> tuple[Branch, ...]:
+    """What the keys that are wanted consist of at `now_us`."""
+    asked = sought(wanted, now_us)
+    deleted_us = keys.c.deleted_us
+    is_listed = deleted_us.is_not(None) if wanted.deleted else deleted_us.is_(None)
+    made = []
+    for is_walked_by_state, clauses, more in _states(wanted.state, now_us):
+        walk = "ix_keys_live"
+        if wanted.deleted:
+            walk = "ix_keys_deleted"
+        elif is_walked_by_state:
+            walk = "ix_keys_state"
+        made.append(
+            Branch(walk, is_listed, clauses, (*asked, *more), wanted.account_id, wanted.deleted)
+        )
+    return tuple(made)
+
+
+_Clauses = tuple[ColumnElement[bool], ...]
+
+
+def _states(state: str | None, now_us: int) -> list[tuple[bool, _Clauses, tuple[Sought, ...]]]:
+    """Whether the state's own indexes have the keys, what is true of them, and what finds them."""
+    is_active = keys.c.status == KeyStatus.ACTIVE.value
+    is_lapsed, goes_on = keys.c.lapsed == true(), keys.c.lapsed == false()
+    match state:
+        case None:
+            return [(False, (), ())]
+        case "revoked":
+            return [(True, (keys.c.status == KeyStatus.REVOKED.value, goes_on), ())]
+        case "disabled":
+            is_disabled = keys.c.status == KeyStatus.DISABLED.value
+            return [(True, (is_disabled, goes_on), ()), (False, (is_active,), (_owner_disabled(),))]
+        case "not_yet_valid":
+            return [(False, (is_active, _owner_active()), (_early(now_us),))]
+        case "expired":
+            usual = (is_active, _owner_active(), _is_due(now_us))
+            return [(True, (*usual, is_lapsed), ()), (True, (*usual, goes_on), (_over(now_us),))]
+        case _:
+            lasts = or_(keys.c.expires_us.is_(None), keys.c.expires_us > now_us)
+            return [(True, (is_active, goes_on, _owner_active(), _is_due(now_us), lasts), ())]
+
+
+def _owner_active() -> ColumnElement[bool]:
+    return not_(exists().where(users.c.id == keys.c.owner_id, users.c.status != "active"))
+
+
+def _is_due(now_us: int) -> ColumnElement[bool]:
+    return or_(keys.c.not_before_us.is_(None), keys.c.not_before_us <= now_us)
+
+
+def _owner_disabled() -> Sought:
+    is_disabled = users.c.status != "active"
+    found = select(keys.c.id).join(users, users.c.id == keys.c.owner_id).where(is_disabled)
+    clause = exists().where(users.c.id == keys.c.owner_id, is_disabled)
+    return Sought("owners", (clause,), found)
+
+
+def _early(now_us: int) -> Sought:
+    clause = keys.c.not_before_us > now_us
+    return Sought("early", (clause,), select(keys.c.id).where(clause), "ix_keys_not_before")
+
+
+def _over(now_us: int) -> Sought:
+    clause = keys.c.expires_us <= now_us
+    narrowed = and_(keys.c.status == KeyStatus.ACTIVE.value, keys.c.lapsed == false(), clause)
+    return Sought("over", (clause,), select(keys.c.id).where(narrowed), "ix_keys_state_expires_us")
