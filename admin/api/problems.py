@@ -6,10 +6,11 @@ Codes that the gateway has, too, mean the same here. docs/problems.md has a sect
 __all__ = ["PROBLEM_TYPE", "Declined", "FieldError", "Problem", "members"]
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.core.token import without_tokens
+from gateway.core.token import SECRET_LENGTH, without_tokens
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -18,6 +19,8 @@ _ERRORS_MAX = 100
 _FIELD_LENGTH_MAX = 200
 _DETAIL_LENGTH_MAX = 2000
 _HIDDEN = "[redacted]"
+# The secret half of a pair has nothing but its length to be known by; no id or name of ours is as long.
+_API_SECRET = re.compile(rf"[0-9A-Za-z]{{{SECRET_LENGTH},}}")
 
 
 class Problem(enum.Enum):
@@ -157,5 +160,5 @@ def members(declined: Declined, request_id: str, docs_url: str) -> dict[str, obj
 
 
 def _public(text: str, length: int) -> str:
-    shown = without_tokens(text, _HIDDEN)
+    shown = _API_SECRET.sub(_HIDDEN, without_tokens(text, _HIDDEN))
     return shown if len(shown) <= length else f"{shown[:length]}…"

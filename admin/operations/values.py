@@ -21,7 +21,9 @@ from admin.core.unset import UNSET
 from admin.wire.base import PageQuery
 from admin.wire.receipt import ReceiptDocument
 from gateway.core.changes import Receipt
+from gateway.core.errors import Misuse
 
+_SECONDS_MAX: Final = 100 * 366 * 86_400
 _UNITS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -41,8 +43,13 @@ def seconds(at: datetime | None) -> float | None:
 
 
 def seconds_in(duration: str | None) -> float | None:
-    """`90d` in seconds. The wire has checked its form."""
-    return None if duration is None else float(int(duration[:-1]) * _UNITS[duration[-1]])
+    """`90d` in seconds. The wire has checked its form; raises Misuse for one that no calendar has room for."""
+    if duration is None:
+        return None
+    length = float(int(duration[:-1]) * _UNITS[duration[-1]])
+    if length > _SECONDS_MAX:
+        raise Misuse(f"'{duration}' is longer than 100 years. Give a shorter time, or none.")
+    return length
 
 
 def given(request: BaseModel, name: str) -> Any:  # noqa: ANN401 -- the field's type

@@ -29,6 +29,9 @@ TEXTS = (
     "-1",
     "9" * 400,
     "\r\nX-Injected: 1",
+    "999999999w",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+14:00",
     "W10",  # base64 of [], where a cursor is expected
     "WyJhIiwxLCJiIl0",  # ["a",1,"b"]
 )
