@@ -138,7 +138,12 @@ class TokenService:
                     raise NotFound(_missing(token_id))
                 if token.revoked_at is None:
                     await self._store.revoke(tx, token_id, now)
-                    tx.audit("token.revoke", _target(token), before={"name": token.name})
+                    tx.audit(
+                        "token.revoke",
+                        _target(token),
+                        before={"status": "active"},
+                        after={"status": "revoked"},
+                    )
         except Repeated:
             token_id = (await self._repeats.earlier(caller, now)).target_id
         return await self._found(token_id)
@@ -261,10 +266,11 @@ def _target(token: TokenView) -> Target:
 
 
 def _told(token: TokenView) -> dict[str, object]:
-    return {
+    told = {
         "name": token.name,
         "role": token.role,
         "account": token.account_id,
         "permissions": token.permissions,
         "expires_at": token.expires_at,
     }
+    return {name: value for name, value in told.items() if value is not None}

@@ -105,7 +105,7 @@ class UserService:
                 await self._check_account(tx, user.account_id)
                 if not await self._store.insert(tx, user):
                     raise Conflict(f"There is a user with the e-mail address {user.email} already.")
-                tx.audit("user.create", _target(user), after=_told(user, _FIELDS))
+                tx.audit("user.create", _target(user), after=_told(user, _given(user)))
         except Repeated:
             earlier = await self._repeats.earlier(caller, now)
             return await self._found(earlier.target_id)
@@ -241,6 +241,10 @@ def _missing(user_id: str) -> str:
 
 def _target(user: UserView) -> Target:
     return Target("user", user.id, user.account_id)
+
+
+def _given(user: UserView) -> list[str]:
+    return [name for name in _FIELDS if getattr(user, name) is not None]
 
 
 def _told(user: UserView, fields: Collection[str]) -> dict[str, Any]:

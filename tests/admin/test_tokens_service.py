@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 
 import pytest
 from sqlalchemy import delete
@@ -133,6 +134,27 @@ async def test_expiry_to_the_instant(world: World) -> None:
 
     assert before is not None
     assert after is None
+
+
+async def test_what_the_audit_log_says_of_tokens(world: World, account: AccountView) -> None:
+    """Who gave what to whom can be told later: the role, the account, the permissions, the end."""
+    token, _ = await made(world, "viewer", account_id=account.id, permissions=["keys:read"])
+    await world.tokens.revoke(OPERATOR, token.id)
+    created, revoked = (await world.rows(audit_entries))[-2:]
+
+    assert json.loads(created.after) == {
+        "name": "ci",
+        "role": "viewer",
+        "account": account.id,
+        "permissions": ["keys:read"],
+    }
+    assert {(row.target_kind, row.target_id, row.account_id) for row in (created, revoked)} == {
+        ("token", token.id, account.id)
+    }
+    assert (json.loads(revoked.before), json.loads(revoked.after)) == (
+        {"status": "active"},
+        {"status": "revoked"},
+    )
 
 
 async def test_revocation_is_immediate(world: World) -> None:

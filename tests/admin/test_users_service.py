@@ -66,7 +66,6 @@ async def test_a_new_user(world: World, account: AccountView, member: UserView) 
         "name": "Ada",
         "role": "member",
         "account": account.id,
-        "scopes": None,
         "status": "active",
     }
 
