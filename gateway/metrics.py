@@ -240,7 +240,7 @@ class Metrics:
         """All families, as prometheus_client asks its collectors for them."""
         requests = CounterMetricFamily(
             "keywright_requests",
-            "Finished requests; outcome is 'served' or a refusal's code.",
+            "Finished requests; outcome is 'served', 'authorized', 'verified' or a refusal's code.",
             labels=("route", "method", "code_class", "outcome"),
         )
         for labels, count in self._requests.items():

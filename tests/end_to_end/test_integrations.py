@@ -211,6 +211,23 @@ def test_what_was_asked_is_recorded_and_counted(place: Place) -> None:
     assert place.gateway.metrics()[series] == before + 1
 
 
+@pytest.mark.parametrize("place", ["caddy"], indirect=True)
+def test_a_websocket_is_asked_about_at_its_handshake(place: Place) -> None:
+    """The question carries the caller's handshake; the answer ends it there, and the API begins it."""
+    key = place.site.operator.key("pub-only")
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    opened = place.front.ask("GET", "/pub/ws", key.secret, headers=handshake)
+    refused = place.front.ask("GET", "/adm/ws", key.secret, headers=handshake)
+
+    assert (opened.status, opened.headers["Upgrade"]) == (101, "websocket")
+    place.answers(refused, 403, "insufficient_scope")
+
+
 @pytest.mark.parametrize("name", FRONTS)
 @pytest.mark.parametrize("database", ["postgresql"])
 def test_an_outage_is_503(
