@@ -61,6 +61,17 @@ class LimiterContract:
 
         assert [grant.allowed for grant in grants] == [True, False, True]
 
+    async def test_looking_takes_nothing(self, limiter: Limiter) -> None:
+        """A cost of nothing tells what is left, before and after, and leaves it there."""
+        bucket = Bucket("{acc}:hourly:key_1", HOURLY)
+        before = [await limiter.take([bucket], 0) for _ in range(5)]
+        spent = [await limiter.take([bucket], 1) for _ in range(3)]
+        after = await limiter.take([bucket], 0)
+
+        assert {grant.states[0].remaining for grant in before} == {3}
+        assert all(grant.allowed for grant in [*before, *spent])
+        assert (after.allowed, after.states[0].remaining) == (True, 0)
+
     async def test_all_buckets_or_none(self, limiter: Limiter) -> None:
         """One exhausted limit leaves the others untouched, and only it is named."""
         wide, narrow = Bucket("{acc}:default:key_1", PER_MINUTE), Bucket("{acc}:one:key_1", ONE)
