@@ -7,7 +7,7 @@ begins at a multiple of eight bytes:
     version   1 byte    1
     kind      1 byte    1: a request; 2: counts of refusals without a key
     length    4 bytes   of the payload
-    checksum  4 bytes   CRC-32 of sequence and payload
+    checksum  4 bytes   CRC-32 of sequence, kind and payload
     sequence  8 bytes   numbers the worker's entries upwards, without a gap
     payload
 
@@ -43,7 +43,7 @@ _MARK: Final = b"KW\x01"
 _REQUEST: Final = 1
 _COUNTS: Final = 2
 _HEAD: Final = struct.Struct("<3sBIIQ")
-_SEQUENCE: Final = struct.Struct("<Q")
+_NUMBERED: Final = struct.Struct("<QB")
 _NUMBERS: Final = struct.Struct("<qqqqH")
 _ROW: Final = struct.Struct("<qq")
 _ALIGNED: Final = 8
@@ -144,18 +144,18 @@ def _at(data: bytes | memoryview, offset: int) -> Entry | None:
     if mark != _MARK or length > ENTRY_BYTES_MAX:
         return None
     payload = bytes(data[offset + _HEAD.size : offset + _HEAD.size + length])
-    if len(payload) < length or _checksum(sequence, payload) != checksum:
+    if len(payload) < length or _checksum(kind, sequence, payload) != checksum:
         return None
     return Entry(sequence, kind, payload)
 
 
 def _entry(kind: int, sequence: int, payload: bytes) -> bytes:
-    head = _HEAD.pack(_MARK, kind, len(payload), _checksum(sequence, payload), sequence)
+    head = _HEAD.pack(_MARK, kind, len(payload), _checksum(kind, sequence, payload), sequence)
     return b"".join((head, payload, _PADDING[(len(head) + len(payload)) % _ALIGNED]))
 
 
-def _checksum(sequence: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(_SEQUENCE.pack(sequence)))
+def _checksum(kind: int, sequence: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(_NUMBERED.pack(sequence, kind)))
 
 
 def _record(payload: bytes) -> UsageRecord:
