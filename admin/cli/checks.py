@@ -63,7 +63,7 @@ def verify(  # noqa: PLR0913 -- one parameter for each option
     word = (
         "may be used" if verdict.active else f"may not be used: {verdict.reason} ({verdict.code})"
     )
-    known = list(verify_details(verdict))
+    known = list(verify_details(verdict, desk.now))
     desk.show(verdict, plain(f"The key {word}"), *([table((), known)] if known else []))
     if not verdict.active:
         raise typer.Exit(REFUSED)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, SecretStr
 
+from admin.api.reading import checked_id
 from admin.cli.backend import Backend
 from admin.cli.options import Api, ConfigFile, Json, Token, TokenFile
 from admin.cli.output import Output, Said
@@ -53,7 +54,9 @@ class Desk:
         self.now = datetime.fromtimestamp(SystemClock().now(), UTC)
 
     def ask(self, call: Call[Answer]) -> Answer:
-        """The document that answers this call."""
+        """The document that answers this call. Raises NotFound for an id that none can be, wherever it is asked."""
+        for name, id_ in call.ids.items():
+            checked_id(name, id_)
         document = self.backend.ask(
             call.endpoint.name, call.ids, call.query, call.body, call.expected
         )

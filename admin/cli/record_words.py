@@ -56,7 +56,7 @@ def event_row(event: EventDocument, now: datetime) -> dict[str, str]:
     }
 
 
-def verify_details(verdict: VerifyDocument) -> Iterator[tuple[str, str]]:
+def verify_details(verdict: VerifyDocument, now: datetime) -> Iterator[tuple[str, str]]:
     """What is known of a token that was verified, as names and values."""
     for name, value in (
         ("key", verdict.key),
@@ -66,8 +66,8 @@ def verify_details(verdict: VerifyDocument) -> Iterator[tuple[str, str]]:
         ("environment", verdict.environment),
         ("scopes", verdict.scope),
         ("route", verdict.route),
-        ("expires", _clock(verdict.exp)),
-        ("valid from", _clock(verdict.nbf)),
+        ("expires", _told(verdict.exp, now)),
+        ("valid from", _told(verdict.nbf, now)),
     ):
         if value is not None:
             yield name, value
@@ -107,8 +107,8 @@ def _value(value: object) -> str:
     return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[:_VALUE_LENGTH_MAX]}…"
 
 
-def _clock(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+def _told(at_seconds: int | None, now: datetime) -> str | None:
+    return None if at_seconds is None else told(datetime.fromtimestamp(at_seconds, UTC), now)
 
 
 def _size(count: int) -> str:

@@ -1,0 +1,361 @@
+"""`keywright … --api URL` says the same words as on the installation's own machine, to the letter and the exit code."""
+
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import structlog
+import typer
+
+from admin.cli.__main__ import app, main
+from admin.cli.backend import LocalBackend
+from admin.cli.desk import Desk
+from admin.cli.output import Output
+from admin.client.calls.accounts import approve_access, create_account, request_access
+from admin.client.calls.key_life import rotate_key
+from admin.client.calls.keys import create_key
+from admin.client.calls.tokens import create_token
+from admin.client.calls.users import create_user
+from tests.fixtures_gateway import Site, _site, clean_environment
+
+# Commands that have no other side, or differ by what they are for.
+ONLY_HERE = {
+    "serve": "it is the installation",
+    "demo": "it is an installation of its own",
+    "check": "it looks at a file of this machine",
+    "migrate": "it is for whoever has the database",
+    "keys pattern": "it is computed from a file of this machine",
+    "me": "it says who is asking, and that is another",
+}
+
+# What differs from one time to the next.
+PASSING = (
+    (r"\b(acc|key|usr|tok)_[0-9A-Za-z]{12,16}\b", r"<\1>"),
+    (r"\bkwadmin_\w+", "<admin token>"),
+    (r"\b(sk|pk)_(live|test)_[0-9A-Za-z]{50}\b", r"<\1 \2 secret>"),
+    (r"\b(sk|pk)_(live|test)_[0-9A-Za-z]{4}…", r"<\1 \2>"),
+    (r"\b(user|new)\d+@", "<somebody>@"),
+    (r"\b\d{10}\.\d+", "<epoch>"),
+    (r"\bsecret [0-9A-Za-z]{12}\b", "<secret id>"),
+    (r"\$argon2id\$[^\"]+", "<hash>"),
+    (r"\b[0-9a-f]{64}\b", "<hash>"),
+    (r"\b\d+:<hash>", "<end>"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
+    (r"just now|\d+ (s|min) ago", "<ago>"),
+    (r"in \d+ ms", "in <n> ms"),
+    (r'"(ms|exp)": \d+', r'"\1": <n>'),
+    (r'("next_cursor": |--cursor )"?[\w-]+"?', r"\1<cursor>"),
+    (r'("(head_sequence|entries|sequence|last_sequence)": )\d+', r"\1<n>"),
+    (r"\d+ entries|entry \d+", "<n> entries"),
+    (r"(?m)^\d+ +(?=<)", "<n> "),
+    (r'"[0-9A-Za-z]{32}"', '"<secret part>"'),
+    (r"\b[0-9A-Za-z]{12}\b(?=[ \"]|$)", "<secret id>"),
+    (r" +", " "),
+    (r"(?m) +$", ""),
+)
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lasting(self) -> "Said":
+        """Without what passes."""
+        return Said(self.code, _lasting(self.out), _lasting(self.err))
+
+
+def _lasting(text: str) -> str:
+    for pattern, word in PASSING:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+class Stage:
+    """An installation that runs, with two ways to it."""
+
+    def __init__(self, site: Site, api: str, token: str, folder: Path) -> None:
+        """`token` may do everything."""
+        self.config = site.config
+        self.api = api
+        self.token = token
+        self.folder = folder
+        self._count = 0
+
+    def prepared(self) -> Mapping[str, str]:
+        """The ids of new objects, for one command."""
+        self._count += 1
+        backend = LocalBackend(self.config)
+        try:
+            return self._made(Desk(backend, Output.to_stdout(is_json=True)))
+        finally:
+            backend.close()
+
+    def _made(self, desk: Desk) -> Mapping[str, str]:
+        account = desk.ask(create_account(name="Acme"))
+        desk.ask(approve_access(account.id))
+        fresh = desk.ask(create_account(name="Core"))
+        waiting = desk.ask(create_account(name="Bolt"))
+        desk.ask(request_access(waiting.id, note="for CI"))
+        key = desk.ask(create_key(account=account.id, name="live-dns-ci"))
+        desk.ask(rotate_key(key.id, overlap="1h"))
+        email = f"user{self._count}@example.com"
+        user = desk.ask(create_user(email=email, name="Jo", role="member", account=account.id))
+        token = desk.ask(create_token(name="deploy", role="admin"))
+        file = self.folder / f"keys-{self._count}.jsonl"
+        line = {"account": account.id, "name": "old", "value": f"old-value-number-{self._count:04}"}
+        file.write_text(json.dumps(line) + "\n")
+        return {
+            "account": account.id,
+            "fresh": fresh.id,
+            "waiting": waiting.id,
+            "key": key.id,
+            "key_token": key.secret,
+            "old_secret": key.secrets[0].id,
+            "user": user.id,
+            "email": email,
+            "new_email": f"new{self._count}@example.com",
+            "token": token.id,
+            "file": str(file),
+        }
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """`keywright serve`, with an admin token."""
+    sections = {
+        "accounts": {"default_plan": "starter", "default_api_access": "disabled"},
+        "keys": {"accept_imported": True},
+    }
+    with _site(sections) as site:
+        gateway = site.start(whole=True)
+        token = site.operator.cli("tokens", "create", "--name", "t", "--role", "admin")["secret"]
+        yield Stage(site, gateway.admin_url, token, tmp_path_factory.mktemp("files"))
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command, with what is on its standard input."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    for name in set(os.environ) - set(clean_environment()):
+        monkeypatch.delenv(name)
+
+    def call(*words: str, stdin: str = "") -> Said:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        return Said(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield call
+    structlog.reset_defaults()
+    root.handlers, root.level = handlers, level
+
+
+def both(stage: Stage, run: Run, words: str, *more: str) -> tuple[Said, Said]:
+    """What the command says here, and what it says there; each time of new objects."""
+    said = []
+    for where in (
+        ("-c", str(stage.config)),
+        ("--api", stage.api, "--token", stage.token),
+    ):
+        ids = stage.prepared()
+        given = [word.format(**ids) for word in words.split()]
+        said.append(run(*given, *where, *more, stdin=ids["key_token"] + "\n"))
+    return said[0], said[1]
+
+
+DONE = [
+    "accounts create Acme --plan starter",
+    "accounts list --search {account}",
+    "accounts list --limit 1 --api-access approved --status active --plan starter",
+    "accounts list --search nobody-at-all",
+    "accounts show {account}",
+    "accounts update {account} --name New --status suspended",
+    "accounts request {fresh} --note please",
+    "accounts approve {waiting} --reason fine",
+    "accounts deny {waiting} --reason sorry",
+    "accounts disable {waiting} --reason stop --if-version 2",
+    "users create --email {new_email} --name Jo --role member --account {account} --scope read-only",
+    "users list --account {account} --role member --status active",
+    "users list --search nobody-at-all",
+    "users show {user}",
+    "users update {user} --name Joe --no-scopes",
+    "users update {user} --all-scopes --status disabled",
+    "tokens create --name ci --role admin --permission keys:read --expires-in 90d",
+    "tokens list --limit 1",
+    "tokens show {token}",
+    "tokens revoke {token}",
+    "keys create --account {account} --name test --scope read-only --expires-in 90d",
+    "keys create --account {account} --name live-dns-x --type pk --env test --allow-ip 192.0.2.0/24"
+    " --allow-origin https://a.example.com --rate-limit burst:5/1s --metadata a=b --owner {user}"
+    " --not-before 1d --expires-at 2099-01-01",
+    "keys create --account {account} --name x --expires-at 2001-01-01",
+    "keys list --account {account}",
+    "keys list --account {account} --state active --sort name --unused-for 1s --older-than 1s",
+    "keys list --account {account} --deleted --expiring-in 7d",
+    "keys list --search {key} --all",
+    "keys show {key}",
+    "keys update {key} --name live-dns-new --scope read-write --expires-in 30d --metadata a=b",
+    "keys update {key} --no-expiry --any-ip --any-origin --no-rate-limit --no-metadata --no-owner",
+    "keys disable {key}",
+    "keys enable {key}",
+    "keys rotate {key} --overlap until_unused",
+    "keys regenerate {key}",
+    "keys end-secret {key} {old_secret}",
+    "keys revoke {key}",
+    "keys delete {key}",
+    "keys import {file}",
+    "keys import {file} --dry-run",
+    "keys export --account {account}",
+    "usage {key} --last 5",
+    "audit list --target {waiting}",
+    "audit list --account {waiting} --action access.request --since 1h --until 2099-01-01",
+    "audit list --target nothing",
+    "audit verify",
+    "events --account {account} --all",
+    "events --account {account} --limit 1",
+    "events --after 4000000",
+    "plans",
+    "explain {key} --path /pub/x --method GET --address 192.0.2.7",
+    "explain {key} --path nowhere",
+    "verify --path /pub/x --method GET --scope read-only --cost 0 --address 192.0.2.7",
+    "verify",
+]
+REFUSED = [
+    "keys show key_none",
+    "keys show none",
+    "keys show a-b",
+    "keys show ..",
+    "keys update {key} --name x --if-version 99",
+    "keys create --account acc_none --name x",
+    "keys end-secret {key} nothing00000",
+    "keys rotate key_none",
+    "accounts show acc_none",
+    "accounts request acc_none",
+    "users create --email {email} --name Jo --role member --account {account}",
+    "users show usr_none",
+    "tokens revoke tok_none",
+    "usage key_none",
+    "explain key_none --path /pub/x",
+    "verify --scope read-write",
+    "verify --path /adm/x --method DELETE",
+]
+MISUSED = [
+    "keys create --account {account} --name x --scope nope",
+    "keys create --account {account} --name x --expires-in 5y",
+    "keys create --account {account} --name x --allow-ip nowhere",
+    "keys create --account {account} --name x --rate-limit many",
+    "keys create --account {account} --name x --metadata none",
+    "keys create --account {account} --name x --expires-in 1d --expires-at 2099-01-01",
+    "keys rotate {key} --overlap 31d",
+    "keys rotate {key} --overlap often",
+    "keys list --cursor bogus",
+    "accounts create X --plan nope",
+    "accounts update {account} --plan nope",
+    "users create --email nobody --name Jo --role member --account {account}",
+    "users create --email {new_email} --name Jo --role member",
+    "tokens create --name t --role member",
+    "audit list --since yesterday",
+]
+
+
+CASES = [
+    pytest.param(words, code, form, id=" ".join((words, *form)))
+    for code, many, forms in (
+        (0, DONE, ((), ("--json",))),
+        (1, REFUSED, ((),)),
+        (2, MISUSED, ((),)),
+    )
+    for words in many
+    for form in forms
+]
+
+
+@pytest.mark.parametrize(("words", "code", "form"), CASES)
+def test_the_same_here_and_there(
+    stage: Stage, run: Run, words: str, code: int, form: tuple[str, ...]
+) -> None:
+    """A script that worked on the machine works from elsewhere, and whoever knows one knows the other."""
+    here, there = both(stage, run, words, *form)
+
+    assert there.lasting == here.lasting
+    assert here.code == code, here
+    assert bool(here.out) is (code == 0 or words.startswith("verify"))
+
+
+def test_the_environment_says_where(
+    stage: Stage, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever works with one remote installation says so once; a file that is named means this machine."""
+    monkeypatch.setenv("KEYWRIGHT_API", stage.api)
+    monkeypatch.setenv("KEYWRIGHT_TOKEN", stage.token)
+    there = run("me", "--json")
+    monkeypatch.setenv("KEYWRIGHT_API", stage.api)
+    monkeypatch.setenv("KEYWRIGHT_TOKEN", stage.token)
+    here = run("me", "--json", "-c", str(stage.config))
+
+    assert (there.err, here.err) == ("", "")
+    assert json.loads(there.out)["kind"] == "token"
+    assert json.loads(here.out)["kind"] == "operator"
+
+
+def test_a_token_from_a_file(stage: Stage, run: Run) -> None:
+    """A token need not be where others on the machine see it."""
+    file = stage.folder / "token"
+    file.write_text(f"{stage.token}\n")
+
+    assert run("me", "--api", stage.api, "--token-file", str(file)).code == 0
+
+
+def test_a_wrong_token_is_refused_and_not_shown(stage: Stage, run: Run) -> None:
+    """A token that does not work is told as that, and not repeated."""
+    wrong = stage.token[:-6] + "AAAAAA"
+    said = run("me", "--api", stage.api, "--token", wrong)
+
+    assert said.code == 1
+    assert said.err == "keywright: The admin token is unknown, expired or revoked.\n"
+
+
+def test_a_list_goes_on(stage: Stage, run: Run) -> None:
+    """Whoever sees one page is told that there are more, and how to come by them."""
+    where = ("--api", stage.api, "--token", stage.token)
+    stage.prepared()
+    said = run("accounts", "list", "--limit", "1", *where)
+    cursor = re.search(r"--cursor (\S+)", said.err)
+    assert cursor is not None
+    behind = ("--cursor", cursor[1], "--limit", "2")
+    second = json.loads(run("accounts", "list", *behind, "--json", *where).out)
+    every = json.loads(run("accounts", "list", "--limit", "100", "--all", "--json", *where).out)
+
+    assert said.err.startswith("note: there are more: --all shows all, --cursor ")
+    assert every["next_cursor"] is None
+    assert [each["id"] for each in second["accounts"]] == [
+        each["id"] for each in every["accounts"][1:3]
+    ]
+
+
+def test_every_command_is_compared() -> None:
+    """No command says one thing here and another thing there without anybody noticing."""
+    compared = {" ".join(words.split()[:2]) for words in (*DONE, *REFUSED, *MISUSED)}
+    compared |= {words.split()[0] for words in (*DONE, *REFUSED, *MISUSED)}
+    groups = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = {
+        f"{name} {inner}" if inner else name
+        for name, group in groups.items()
+        for inner in getattr(group, "commands", {"": None})
+    }
+
+    assert commands - compared == set(ONLY_HERE)
