@@ -34,6 +34,8 @@ from gateway.ports import Clock
 
 FAILURES_PER_MINUTE = 60
 
+# Not aiohttp's, which names Python and both versions: that helps nobody but those who look for holes.
+_SERVER = "Keywright"
 _GUARDED = re.compile(r"/v1(?:/|$)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}$")
 
@@ -74,7 +76,9 @@ def malformed_answer(docs_url: str) -> web.Response:
     detail = "This is no HTTP/1.1 request, or its target or one of its fields is longer than 8 KiB."
     fresh_id = secrets.token_hex(16)
     answer = problem_answer(Declined(Problem.BAD_REQUEST, detail), fresh_id, docs_url)
-    answer.headers.update({"X-Request-Id": fresh_id, "Cache-Control": "no-store"})
+    answer.headers.update(
+        {"X-Request-Id": fresh_id, "Cache-Control": "no-store", hdrs.SERVER: _SERVER}
+    )
     return answer
 
 
@@ -173,3 +177,4 @@ async def _mark(request: web.Request, answer: web.StreamResponse) -> None:  # no
     answer.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, "-"))
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Cache-Control", "no-store")
+    answer.headers[hdrs.SERVER] = _SERVER

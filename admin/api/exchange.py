@@ -43,7 +43,7 @@ def problem_answer(declined: Declined, request_id: str, docs_url: str) -> web.Re
     body: dict[str, Any] = members(declined, request_id, docs_url)
     answer = web.Response(
         status=declined.problem.status,
-        body=json.dumps(body).encode(),
+        body=json.dumps(body, ensure_ascii=False).encode(),
         headers={hdrs.CONTENT_TYPE: PROBLEM_TYPE, **declined.headers},
     )
     if declined.headers.get("Connection") == "close":

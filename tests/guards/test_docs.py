@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from admin.api.problems import Problem
 from admin.cli.__main__ import app
 from admin.demo.config import Ports, examples
 from admin.plane.merging import Expositions
@@ -111,7 +112,7 @@ def test_every_refusal_has_its_section() -> None:
     text = (ROOT / "docs/problems.md").read_text()
     sections = dict(re.findall(r"^### (\w+)\n\n(\d{3})\. ", text, re.MULTILINE))
 
-    assert sections == {refusal.code: str(refusal.status) for refusal in Refusal}
+    assert sections == {row.code: str(row.status) for row in (*Refusal, *Problem)}
 
 
 def test_every_metric_is_explained() -> None:

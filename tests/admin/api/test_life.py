@@ -85,6 +85,7 @@ async def test_good_request_is_answered_as_the_table_says(api: Api, one: Endpoin
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Request-Id"]
+    assert answer.headers["Server"] == "Keywright"
     assert ("ETag" in answer.headers) is one.is_versioned
     assert ("Location" in answer.headers) is (one.status == 201)
 
