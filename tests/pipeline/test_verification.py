@@ -122,7 +122,8 @@ async def test_every_scope_asked_for_must_be_held(
     world: World, fields: KeyFields, scopes: tuple[str, ...], reason: Refusal | None
 ) -> None:
     """One scope too little is a no, and takes nothing."""
-    token = world.issue(limits=(FEW,), **fields)
+    limited: KeyFields = {"limits": (FEW,), **fields}
+    token = world.issue(**limited)
     verdict = await verified(world, token, Verification(scopes=scopes))
 
     assert (verdict.reason if isinstance(verdict, Refused) else None) is reason
