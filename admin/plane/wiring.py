@@ -84,11 +84,7 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
             clock,
             _key_rules(settings),
         )
-        account_rules = AccountRules(
-            settings.plans,
-            settings.accounts.default_plan,
-            settings.accounts.default_api_access,
-        )
+        account_rules = _account_rules(settings)
         hashes = SlowHashes()
         stack.callback(hashes.close)
         transfer = TransferService(
@@ -97,12 +93,7 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
             hashes=hashes,
             peppers=peppers,
             clock=clock,
-            rules=TransferRules(
-                settings.scopes,
-                account_rules,
-                settings.keys.vendor_prefix,
-                settings.keys.accept_imported,
-            ),
+            rules=_transfer_rules(settings),
         )
         checks = (
             lone_check_service(settings, engine, redis, clock)
@@ -154,4 +145,19 @@ def _key_rules(settings: Settings) -> KeyRules:
         secret_keys_by_members=settings.keys.secret_keys_by == "members",
         rotation_due_after_seconds=settings.keys.rotation_due_after_seconds,
         retire_unused_after_seconds=settings.keys.retire_unused_after_seconds,
+    )
+
+
+def _account_rules(settings: Settings) -> AccountRules:
+    return AccountRules(
+        settings.plans, settings.accounts.default_plan, settings.accounts.default_api_access
+    )
+
+
+def _transfer_rules(settings: Settings) -> TransferRules:
+    return TransferRules(
+        settings.scopes,
+        _account_rules(settings),
+        settings.keys.vendor_prefix,
+        settings.keys.accept_imported,
     )
