@@ -5,6 +5,7 @@ __all__ = ["Desk", "Paging", "command"]
 import contextlib
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,18 +15,20 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, SecretStr
 
-from admin.api.reading import checked_id
 from admin.cli.backend import Backend
 from admin.cli.options import Api, ConfigFile, Json, Token, TokenFile
 from admin.cli.output import Output, Said
 from admin.cli.remote import Surroundings, Where, backend
 from admin.client.call import Call
 from admin.client.pages import Paged
+from admin.core.faults import NotFound
 from gateway.clock import SystemClock
 from gateway.core.errors import KeywrightError
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+# What the API takes for an id at all, and the words of its refusal.
+_ID = re.compile(r"[0-9A-Za-z_]{1,64}")
 # What tells of a page rather than of what is on it.
 _OF_THE_PAGE = frozenset({"next_cursor", "last_sequence"})
 
@@ -56,7 +59,8 @@ class Desk:
     def ask(self, call: Call[Answer]) -> Answer:
         """The document that answers this call. Raises NotFound for an id that none can be, wherever it is asked."""
         for name, id_ in call.ids.items():
-            checked_id(name, id_)
+            if _ID.fullmatch(id_) is None:
+                raise NotFound(f"There is nothing with this {name.replace('_', ' ')}.")
         document = self.backend.ask(
             call.endpoint.name, call.ids, call.query, call.body, call.expected
         )
