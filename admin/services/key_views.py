@@ -5,6 +5,7 @@ __all__ = ["KeyState", "KeyView", "LastUse", "SecretUser", "SecretView", "state_
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from admin.core.naming import advice
 from admin.services.key_rules import KeyRules
@@ -105,7 +106,7 @@ def _shown(record: KeyRecord, secret: SecretRecord, rules: KeyRules) -> str:
     return shown(record.key.type, record.key.environment, secret.id, rules.vendor)
 
 
-def _values(record: KeyFields | SecretRecord) -> dict[str, object]:
+def _values(record: KeyFields | SecretRecord) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 

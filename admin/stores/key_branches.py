@@ -9,14 +9,15 @@ __all__ = ["Branch", "branches"]
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, literal, not_, or_, select, true
 
-from admin.stores.key_filter import KeyFilter, Sought, sought
+from admin.stores.key_filter import INDEXES_OF_ALL, KeyFilter, Sought, sought
 from gateway.core.keys import KeyStatus
 from gateway.stores.tables import keys, users
 
-_OF_LIVE: Final = ("ix_keys_live_", "ix_keys_kind", "ix_keys_state_")
-_SORTED_BY_ACCOUNT: Final = ("created_us", "name")
+# In its very words, of which an index of users is made.
+_IS_DISABLED: Final = users.c.status != literal("active", literal_execute=True)
+_OF_ACCOUNTS: Final = ("created_us", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +32,44 @@ class Branch:
     clauses: tuple[ColumnElement[bool], ...]
     sought: tuple[Sought, ...]
     account_id: str | None
-    is_deleted: bool = False
+    environment: str | None
+    is_deleted: bool
 
-    @property
-    def conditions(self) -> tuple[ColumnElement[bool], ...]:
-        """Everything that is true of these keys and of no others."""
-        asked = (clause for each in self.sought for clause in each.clauses)
+    def conditions(self, begun: str = "") -> tuple[ColumnElement[bool], ...]:
+        """Everything that is true of these keys and of no others.
+
+        Of two upper bounds SQLite takes the first it sees: the order's column that has `begun` is entered
+        where the page before ended, and not by what is asked of it.
+        """
+        asked = (
+            clause
+            for each in self.sought
+            for clause in (each.loose if each.name == begun else each.clauses)
+        )
         return (self.is_listed, *self.clauses, *asked)
 
     def walked(self, order: str) -> str:
         """The index that has the keys in the order of this column."""
-        if self._is_walked_by_account(order):
+        if self.walk == "ix_keys_live" and self.account_id is not None and order in _OF_ACCOUNTS:
             return f"ix_keys_account_id_{order}_id"
+        if self.walk == "ix_keys_live" and self.environment is not None and order == "name":
+            return "ix_keys_environment_name"
         return f"{self.walk}_{order}"
 
     def finders(self, order: str) -> tuple[Sought, ...]:
-        """What could find the keys faster than a walk in this order, which is narrowed by the rest itself."""
-        covered = {order, "account"} if self._is_walked_by_account(order) else {order}
+        """What could find the keys faster than a walk in this order, as far as that is not narrowed by it."""
+        narrowed = {order}
+        if self.walked(order).startswith("ix_keys_account_id"):
+            narrowed.add("account")
         return tuple(
             each
             for each in self.sought
-            if each.found is not None
-            and each.name not in covered
-            and not (self.is_deleted and each.index is not None and each.index.startswith(_OF_LIVE))
+            if each.found is not None and each.name not in narrowed and self._has(each)
         )
 
-    def _is_walked_by_account(self, order: str) -> bool:
-        return (
-            self.account_id is not None
-            and self.walk != "ix_keys_state"
-            and order in _SORTED_BY_ACCOUNT
-        )
+    def _has(self, sought: Sought) -> bool:
+        """Whether the keys here, deleted or not, stand in the index."""
+        return not self.is_deleted or sought.index is None or sought.index in INDEXES_OF_ALL
 
 
 def branches(wanted: KeyFilter, now_us: int) -> tuple[Branch, ...]:
@@ -77,7 +85,15 @@ def branches(wanted: KeyFilter, now_us: int) -> tuple[Branch, ...]:
         elif is_walked_by_state:
             walk = "ix_keys_state"
         made.append(
-            Branch(walk, is_listed, clauses, (*asked, *more), wanted.account_id, wanted.deleted)
+            Branch(
+                walk,
+                is_listed,
+                clauses,
+                (*asked, *more),
+                wanted.account_id,
+                wanted.environment,
+                wanted.deleted,
+            )
         )
     return tuple(made)
 
@@ -108,7 +124,7 @@ def _states(state: str | None, now_us: int) -> list[tuple[bool, _Clauses, tuple[
 
 
 def _owner_active() -> ColumnElement[bool]:
-    return not_(exists().where(users.c.id == keys.c.owner_id, users.c.status != "active"))
+    return not_(exists().where(users.c.id == keys.c.owner_id, _IS_DISABLED))
 
 
 def _is_due(now_us: int) -> ColumnElement[bool]:
@@ -116,10 +132,8 @@ def _is_due(now_us: int) -> ColumnElement[bool]:
 
 
 def _owner_disabled() -> Sought:
-    is_disabled = users.c.status != "active"
-    found = select(keys.c.id).join(users, users.c.id == keys.c.owner_id).where(is_disabled)
-    clause = exists().where(users.c.id == keys.c.owner_id, is_disabled)
-    return Sought("owners", (clause,), found)
+    clause = keys.c.owner_id.in_(select(users.c.id).where(_IS_DISABLED))
+    return Sought("owners", (clause,), select(keys.c.id).where(clause), "ix_keys_owner_id")
 
 
 def _early(now_us: int) -> Sought:

@@ -1,12 +1,13 @@
 """Which keys a list is to hold, and what that means of a row."""
 
-__all__ = ["KeyFilter", "KeySort", "Sought", "sought"]
+__all__ = ["INDEXES_OF_ALL", "KeyFilter", "KeySort", "Sought", "sought"]
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, exists, not_, or_, select
+from sqlalchemy import Column, ColumnElement, Select, exists, not_, or_, select
 
 from admin.core.naming import words_of
 from admin.stores.key_records import KeyState
@@ -15,6 +16,11 @@ from gateway.core.keys import Environment, KeyStatus, KeyType
 from gateway.stores.tables import keys, secret_uses, to_us
 
 KeySort = Literal["created", "-created", "name", "-name", "expires", "last_used"]
+
+# In which keys stand whether they were deleted or not.
+INDEXES_OF_ALL: Final = frozenset(
+    {"ix_keys_account_id_created_us_id", "ix_keys_owner_id", "ix_keys_not_before"}
+)
 
 _DAY_US: Final = 86_400_000_000
 _KEY_ID: Final = re.compile(r"key_[0-9A-Za-z]{16}")
@@ -47,14 +53,15 @@ class KeyFilter:
 class Sought:
     """One thing that is asked of a key.
 
-    `clauses` say it of a row. If an index finds those that fit, `found` selects their ids, and
-    `index` is its name where it is one of `keys`.
+    `clauses` say it of a row, and `loose` the same in words that no index is entered by. If an index
+    finds those that fit, `found` selects their ids, and `index` is its name where it is one of `keys`.
     """
 
     name: str
     clauses: tuple[ColumnElement[bool], ...]
     found: Select[Any] | None = None
     index: str | None = None
+    loose: tuple[ColumnElement[bool], ...] = ()
 
 
 def sought(wanted: KeyFilter, now_us: int) -> tuple[Sought, ...]:
@@ -77,19 +84,20 @@ def _of_its_kind(wanted: KeyFilter) -> list[Sought]:
         # Both columns of the index are named, so that it is entered at the very place.
         kinds = list(KeyType) if wanted.type is None else [wanted.type]
         places = list(Environment) if wanted.environment is None else [wanted.environment]
-        clauses = (
-            keys.c.type.in_([str(kind) for kind in kinds]),
-            keys.c.environment.in_([str(place) for place in places]),
-        )
+        clauses = (_one_of(keys.c.type, kinds), _one_of(keys.c.environment, places))
         found.append(_indexed("kind", "ix_keys_kind", *clauses))
     return found
+
+
+def _one_of(column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
+    # A list of one is no equality to a planner that looks for an order behind it.
+    return column == str(values[0]) if len(values) == 1 else column.in_(list(map(str, values)))
 
 
 def _of_times(wanted: KeyFilter, now_us: int) -> list[Sought]:
     found = []
     if wanted.older_than_seconds is not None:
-        clause = keys.c.created_us <= now_us - to_us(wanted.older_than_seconds)
-        found.append(_indexed("created_us", "ix_keys_live_created_us", clause))
+        found.append(_made_before(now_us - to_us(wanted.older_than_seconds)))
     if wanted.expiring_in_seconds is not None:
         until_us = now_us + to_us(wanted.expiring_in_seconds)
         clauses = (keys.c.expires_us > now_us, keys.c.expires_us <= until_us)
@@ -101,12 +109,19 @@ def _of_times(wanted: KeyFilter, now_us: int) -> list[Sought]:
     return found
 
 
+def _made_before(cutoff_us: int) -> Sought:
+    clause = keys.c.created_us <= cutoff_us
+    found = select(keys.c.id).where(clause)
+    loose = (keys.c.created_us + 0 <= cutoff_us,)
+    return Sought("created_us", (clause,), found, "ix_keys_live_created_us", loose)
+
+
 def _unused_since(cutoff_us: int) -> list[Sought]:
     day = max(0, cutoff_us // _DAY_US)
     used_later = exists().where(secret_uses.c.key_id == keys.c.id, secret_uses.c.at_us > cutoff_us)
     return [
         _indexed("used_day", "ix_keys_live_used_day", keys.c.used_day <= day),
-        _indexed("created_us", "ix_keys_live_created_us", keys.c.created_us <= cutoff_us),
+        _made_before(cutoff_us),
         # The day alone decides, except on the very day.
         Sought("moment", (or_(keys.c.used_day < day, not_(used_later)),)),
     ]

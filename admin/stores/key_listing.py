@@ -13,20 +13,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.page import Page, PageRequest, decoded, encoded
 from admin.stores.key_branches import Branch, branches
-from admin.stores.key_filter import KeyFilter, KeySort, Sought
+from admin.stores.key_filter import INDEXES_OF_ALL, KeyFilter, KeySort, Sought
 from gateway.core.errors import Misuse
 from gateway.stores.sql_engine import read_rows
 from gateway.stores.tables import keys, to_us
 
 Place: TypeAlias = ColumnElement[Any]
 
-# So many are gathered and sorted in a third of the time that a page may take.
-GATHERED_MAX: Final = 15_000
+# Rows lie anywhere in the table: so many are read in half the time that a page may take.
+GATHERED_MAX: Final = 6_000
+# SQLite's name for the index of the ids.
+_PRIMARY: Final = "sqlite_autoindex_keys_1"
+# What is asked for with several words may have to be looked for in most of the table.
+_LIST_SECONDS: Final = 5.0
 # In a cursor: behind every expiry.
 _NEVER: Final = 2**63 - 1
 
@@ -59,9 +63,16 @@ class _Stretch:
     after: tuple[Any, str] | None
     is_without: bool = False
 
+    @property
+    def begun(self) -> str:
+        """The column whose upper bound is the page before by now."""
+        return self.order.name if self.order.is_descending and self.after is not None else ""
+
     def clauses(self, place: Place, key_id: Place) -> list[ColumnElement[bool]]:
         """What is true of the keys here."""
-        here = [place.is_(None) if self.is_without else place.is_not(None)]
+        here: list[ColumnElement[bool]] = [
+            place.is_(None) if self.is_without else place.is_not(None)
+        ]
         if self.after is not None and self.is_without:
             here.append(key_id > self.after[1])
         elif self.after is not None:
@@ -90,7 +101,7 @@ async def list_ids(
     for stretch in _stretches(order, after):
         left = page.size + 1 - len(rows)
         if left:
-            rows += await read_rows(engine, "list keys", _first(ways, stretch, left))
+            rows += await read_rows(engine, "list keys", _first(ways, stretch, left), _LIST_SECONDS)
     shown = rows[: page.size]
     if len(rows) <= page.size:
         return Page(tuple(row.id for row in shown))
@@ -121,7 +132,7 @@ async def _gathered_by(engine: AsyncEngine, branch: Branch, order: _Order) -> So
         return None
     counted = [
         select(func.count())
-        .select_from(_ids(each, branch).limit(GATHERED_MAX + 1).subquery())
+        .select_from(_ones(each, branch).limit(GATHERED_MAX + 1).subquery())
         .scalar_subquery()
         .label(f"n{number}")
         for number, each in enumerate(finders)
@@ -131,12 +142,15 @@ async def _gathered_by(engine: AsyncEngine, branch: Branch, order: _Order) -> So
     return finders[fewest] if counts[fewest] <= GATHERED_MAX else None
 
 
-def _ids(finder: Sought, branch: Branch) -> Select[Any]:
-    found = cast(Select[Any], finder.found)
+def _ones(finder: Sought, branch: Branch) -> Select[Any]:
+    """A row for each key that is found; nothing is read but the index."""
+    ones: Select[Any] = cast(Select[Any], finder.found).with_only_columns(literal_column("1"))
     if finder.index is None:
-        return found
-    # Where only some of the keys stand in an index, it must be said that no others are meant.
-    return found.where(branch.is_listed).with_hint(keys, f"INDEXED BY {finder.index}", "sqlite")
+        return ones
+    if finder.index not in INDEXES_OF_ALL:
+        # Where only some of the keys stand in an index, it must be said that no others are meant.
+        ones = ones.where(branch.is_listed)
+    return ones.with_hint(keys, f"INDEXED BY {finder.index}", "sqlite")
 
 
 def _first(
@@ -162,7 +176,7 @@ def _walk(branch: Branch, stretch: _Stretch, count: int) -> Select[Any]:
     hint = f"INDEXED BY {branch.walked(stretch.order.name)}"
     return (
         select(key_id, column.label("place"))
-        .where(*branch.conditions, *stretch.clauses(column, key_id))
+        .where(*branch.conditions(stretch.begun), *stretch.clauses(column, key_id))
         .with_hint(keys, hint, "sqlite")
         .order_by(*stretch.by(column, key_id))
         .limit(count)
@@ -172,11 +186,11 @@ def _walk(branch: Branch, stretch: _Stretch, count: int) -> Select[Any]:
 def _gathering(
     branch: Branch, finder: Sought, name: str, stretch: _Stretch, count: int
 ) -> Select[Any]:
-    whole = select(keys.c.id, stretch.order.column.label("place")).where(*branch.conditions)
+    whole = select(keys.c.id, stretch.order.column.label("place")).where(*branch.conditions())
     if finder.index is None:
         whole = whole.where(keys.c.id.in_(cast(Select[Any], finder.found)))
-    else:
-        whole = whole.with_hint(keys, f"INDEXED BY {finder.index}", "sqlite")
+    hint = f"INDEXED BY {finder.index or _PRIMARY}"
+    whole = whole.with_hint(keys, hint, "sqlite")
     # Without that word a planner sees the order that is asked for outside, and walks all the same.
     found = whole.cte(name).prefix_with("MATERIALIZED")
     place, key_id = found.c.place, found.c.id

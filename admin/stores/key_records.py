@@ -33,7 +33,8 @@ class LastUse(NamedTuple):
     route: str | None
 
 
-class SecretUser(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecretUser:
     """An address that has used a replaced secret since it was replaced, and how often."""
 
     address: str

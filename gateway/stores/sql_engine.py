@@ -28,7 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.core.errors import Misuse, StoreError
-from gateway.stores.sql_sqlite import PatientConnection
+from gateway.stores.sql_sqlite import HintingCompiler, PatientConnection
 
 READ_SECONDS = 2.0
 WRITE_SECONDS = 5.0
@@ -105,6 +105,7 @@ def _open_sqlite(path: Path, busy_seconds: float) -> AsyncEngine:
         pool_use_lifo=True,
         hide_parameters=True,
     )
+    engine.dialect.statement_compiler = HintingCompiler
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 

@@ -1,6 +1,6 @@
 """How a connection to SQLite is made and, even if its thread hangs, given up."""
 
-__all__ = ["PatientConnection", "run_in_thread"]
+__all__ = ["HintingCompiler", "PatientConnection", "run_in_thread"]
 
 import asyncio
 import sqlite3
@@ -8,11 +8,20 @@ from collections.abc import Callable, Generator
 from typing import Any, cast
 
 from aiosqlite import Connection
-from sqlalchemy import exc
+from sqlalchemy import FromClause, exc
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 # How long a closing connection is waited for, before and after the interrupt; its thread goes on.
 _CLOSE_SECONDS = 0.25
+
+
+class HintingCompiler(SQLiteCompiler):
+    """Renders what `Select.with_hint` says of a table, which is INDEXED BY: SQLAlchemy itself leaves it out."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        """What stands behind the table's name."""
+        return text
 
 
 class PatientConnection(Connection):

@@ -94,6 +94,7 @@ users = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     UniqueConstraint("email"),
+    Index("ix_users_disabled", "id", **_only("status != 'active'")),
     Index(None, "created_us", "id"),
     Index(None, "account_id", "created_us", "id"),
 )
@@ -157,6 +158,8 @@ keys = Table(
         )
     ),
     Index("ix_keys_kind", "type", "environment", **_only("deleted_us IS NULL")),
+    # Names often begin with their environment: in their order, one lies wholly behind the other.
+    Index("ix_keys_environment_name", "environment", "name", "id", **_only("deleted_us IS NULL")),
     Index("ix_keys_not_before", "not_before_us", **_only("not_before_us IS NOT NULL")),
 )
 

@@ -23,6 +23,7 @@ _KEY_INDEXES: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
     *((f"state_{sort}", ("status", "lapsed", sort, "id"), _LIVE) for sort in _SORTS),
     *((f"deleted_{sort}", (sort, "id"), "deleted_us IS NOT NULL") for sort in _SORTS),
     ("kind", ("type", "environment"), _LIVE),
+    ("environment_name", ("environment", "name", "id"), _LIVE),
     ("not_before", ("not_before_us",), "not_before_us IS NOT NULL"),
 )
 _WORD = re.compile(r"[^\W_]+")
@@ -57,6 +58,10 @@ def _people() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_users_account_id_accounts"
         ),
+    )
+    is_disabled = sa.text("status != 'active'")
+    op.create_index(
+        "ix_users_disabled", "users", ["id"], sqlite_where=is_disabled, postgresql_where=is_disabled
     )
     op.create_index("ix_users_created_us_id", "users", ["created_us", "id"])
     op.create_index(
