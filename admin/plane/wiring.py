@@ -4,20 +4,24 @@ __all__ = ["data_url", "opened"]
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.plane.checking import check_service, lone_check_service
-from admin.services.accounts import AccountRules, AccountService
+from admin.plane.rules import account_rules, key_rules, offered, transfer_rules
+from admin.services.accounts import AccountService
 from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
 from admin.services.hashing import SlowHashes
-from admin.services.keys import KeyRules, KeyService
-from admin.services.plans import Plan, Plans, PlanService, Scope, ScopeRule
+from admin.services.keys import KeyService
+from admin.services.plans import PlanService
 from admin.services.records import RecordService
 from admin.services.repeats import Repeats
 from admin.services.sealing import Sealer
 from admin.services.tokens import TokenService
-from admin.services.transfer import TransferRules, TransferService
+from admin.services.transfer import TransferService
 from admin.services.usage import UsageService
 from admin.services.users import UserService
 from admin.stores.accounts import AccountStore
@@ -30,8 +34,9 @@ from admin.stores.transfer import TransferStore
 from admin.stores.users import UserStore
 from gateway.app.admitting import Door
 from gateway.clock import SystemClock
-from gateway.core.limits import Limit
+from gateway.core.credential import Peppers
 from gateway.pipeline.verifier import Verifier
+from gateway.ports import Clock
 from gateway.settings import Settings, revealed
 from gateway.stores.announcer import RedisAnnouncer
 from gateway.stores.peppers import load as load_peppers
@@ -52,17 +57,25 @@ def data_url(settings: Settings) -> str:
     return database_url(revealed(settings.store.url), settings.data_dir)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the services share. `peppers` are read when something is sealed or a token is checked, and not before."""
+
+    settings: Settings
+    engine: AsyncEngine
+    redis: RedisStore
+    clock: Clock
+    peppers: Callable[[], Peppers]
+    verifier: Verifier
+    hashes: SlowHashes
+
+
 @contextlib.asynccontextmanager
 async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[Services]:
     """The services, on open stores. Raises Misuse for a database that has another schema, or none.
 
     Checks ask the admission of `door`; a command has none, and gets one for the occasion.
     """
-    clock = SystemClock()
-    # Read when something is sealed or a token is checked: no command needs them otherwise.
-    peppers = functools.cache(
-        lambda: load_peppers(settings.data_dir, revealed(settings.keys.pepper))
-    )
     shared = redis_url(revealed(settings.redis.url), settings.data_dir)
     async with contextlib.AsyncExitStack() as stack:
         engine = open_engine(data_url(settings))
@@ -71,93 +84,47 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
         redis = await stack.enter_async_context(
             RedisStore.open(shared, deadline_seconds=_REDIS_SECONDS)
         )
-        announcer = RedisAnnouncer(redis, clock)
-        repeats = Repeats(IdempotencyStore(engine), Sealer(peppers))
-        enforcement = Enforcement(announcer, ConcernedSecrets(engine))
         # One thread: a token is hashed at its first use in this process, and not again.
         verifier = Verifier(verify, threads=1, waiting_max=_TOKENS_WAITING_MAX)
         stack.callback(verifier.close)
-        keys = KeyService(
-            KeyStore(engine),
-            announcer,
-            repeats,
-            clock,
-            _key_rules(settings),
-        )
-        account_rules = _account_rules(settings)
         hashes = SlowHashes()
         stack.callback(hashes.close)
-        transfer = TransferService(
+        peppers = functools.cache(
+            lambda: load_peppers(settings.data_dir, revealed(settings.keys.pepper))
+        )
+        parts = _Parts(settings, engine, redis, SystemClock(), peppers, verifier, hashes)
+        yield _services(parts, door)
+
+
+def _services(parts: _Parts, door: Door | None) -> Services:
+    settings, engine, clock = parts.settings, parts.engine, parts.clock
+    announcer = RedisAnnouncer(parts.redis, clock)
+    repeats = Repeats(IdempotencyStore(engine), Sealer(parts.peppers))
+    enforcement = Enforcement(announcer, ConcernedSecrets(engine))
+    keys = KeyService(KeyStore(engine), announcer, repeats, clock, key_rules(settings))
+    return Services(
+        accounts=AccountService(
+            AccountStore(engine), enforcement, repeats, clock, account_rules(settings)
+        ),
+        users=UserService(UserStore(engine), enforcement, repeats, clock, settings.scopes),
+        tokens=TokenService(
+            TokenStore(engine), repeats, clock, parts.peppers, parts.verifier.verify
+        ),
+        keys=keys,
+        transfer=TransferService(
             store=TransferStore(engine),
             accounts=AccountStore(engine),
-            hashes=hashes,
-            peppers=peppers,
+            hashes=parts.hashes,
+            peppers=parts.peppers,
             clock=clock,
-            rules=_transfer_rules(settings),
-        )
-        checks = (
-            lone_check_service(settings, engine, redis, clock)
+            rules=transfer_rules(settings),
+        ),
+        usage=UsageService(keys, SqlKeyUsage(engine)),
+        records=RecordService(RecordStore(engine)),
+        plans=PlanService(offered(settings)),
+        checks=(
+            lone_check_service(settings, engine, parts.redis, clock)
             if door is None
             else check_service(settings, door)
-        )
-        yield Services(
-            accounts=AccountService(
-                AccountStore(engine), enforcement, repeats, clock, account_rules
-            ),
-            users=UserService(UserStore(engine), enforcement, repeats, clock, settings.scopes),
-            tokens=TokenService(TokenStore(engine), repeats, clock, peppers, verifier.verify),
-            keys=keys,
-            transfer=transfer,
-            usage=UsageService(keys, SqlKeyUsage(engine)),
-            records=RecordService(RecordStore(engine)),
-            plans=PlanService(_offered(settings)),
-            checks=checks,
-        )
-
-
-def _offered(settings: Settings) -> Plans:
-    plans = tuple(
-        Plan(
-            name=name,
-            limits=tuple(
-                Limit(limit.name, limit.quota, limit.window_seconds, limit.per)
-                for limit in plan.limits
-            ),
-            member_scopes=plan.member_scopes,
-            monthly_quota=plan.monthly_quota,
-            alerts=plan.alerts,
-        )
-        for name, plan in settings.plans.items()
-    )
-    scopes = tuple(
-        Scope(name, tuple(ScopeRule(rule.methods, rule.routes) for rule in rules))
-        for name, rules in settings.scopes.items()
-    )
-    return Plans(plans, scopes, settings.accounts.default_plan)
-
-
-def _key_rules(settings: Settings) -> KeyRules:
-    return KeyRules(
-        settings.scopes,
-        settings.keys.vendor_prefix,
-        {name: plan.member_scopes for name, plan in settings.plans.items()},
-        settings.accounts.default_plan,
-        secret_keys_by_members=settings.keys.secret_keys_by == "members",
-        rotation_due_after_seconds=settings.keys.rotation_due_after_seconds,
-        retire_unused_after_seconds=settings.keys.retire_unused_after_seconds,
-    )
-
-
-def _account_rules(settings: Settings) -> AccountRules:
-    return AccountRules(
-        settings.plans, settings.accounts.default_plan, settings.accounts.default_api_access
-    )
-
-
-def _transfer_rules(settings: Settings) -> TransferRules:
-    return TransferRules(
-        settings.scopes,
-        _account_rules(settings),
-        settings.keys.vendor_prefix,
-        settings.keys.accept_imported,
+        ),
     )
