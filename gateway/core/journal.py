@@ -1,14 +1,13 @@
 """The journal's format: one segment file, one record after another (design §8, docs/journal.md).
 
-A segment is a file of fixed size, filled from its beginning; what follows the last record is zeros. Each entry
+A segment is a file of fixed size, filled from its beginning; what follows the last entry is zeros. Each entry
 begins at a multiple of eight bytes:
 
-    mark      2 bytes   4B 57 ("KW")
-    version   1 byte    1
-    kind      1 byte    1: a request; 2: counts of refusals without a key
+    mark      4 bytes   4B 57 4A ("KWJ"), and the version of this format, 1
+    checksum  4 bytes   CRC-32 of everything behind it
     length    4 bytes   of the payload
-    checksum  4 bytes   CRC-32 of sequence, kind and payload
-    sequence  8 bytes   numbers the worker's entries upwards, without a gap
+    kind      4 bytes   1: a request; 2: totals of refusals without a key
+    sequence  8 bytes   numbers the worker's entries upwards from 0, without a gap
     payload
 
 All numbers are little-endian. A process may die, or a machine lose power, in the middle of an entry: then its checksum
@@ -17,12 +16,14 @@ is wrong. Such an entry is skipped, and reading goes on at the next place where 
 
 __all__ = [
     "ENTRY_BYTES_MAX",
+    "PAYLOAD_BYTES_MAX",
     "Counts",
     "Damage",
     "Entry",
     "decoded",
     "encoded",
     "encoded_counts",
+    "end_of",
     "entries",
 ]
 
@@ -35,15 +36,19 @@ from typing import Final, NamedTuple, TypeAlias
 from gateway.core.record import UsageRecord
 
 # No path, name or address is as long; what cannot be right is damage.
-ENTRY_BYTES_MAX = 65_536
+PAYLOAD_BYTES_MAX = 65_536
+ENTRY_BYTES_MAX = PAYLOAD_BYTES_MAX + 24
 
 Counts: TypeAlias = Mapping[tuple[int, str], int]
 
-_MARK: Final = b"KW\x01"
+_MARK: Final = b"KWJ\x01"
 _REQUEST: Final = 1
 _COUNTS: Final = 2
-_HEAD: Final = struct.Struct("<3sBIIQ")
-_NUMBERED: Final = struct.Struct("<QB")
+_HEAD: Final = struct.Struct("<4sIIIQ")
+_UNCHECKED: Final = struct.Struct("<4sI")
+# What the checksum is about: length, kind, sequence, and of a request its numbers.
+_CHECKED: Final = struct.Struct("<IIQ")
+_CHECKED_REQUEST: Final = struct.Struct("<IIQqqqqH")
 _NUMBERS: Final = struct.Struct("<qqqqH")
 _ROW: Final = struct.Struct("<qq")
 _ALIGNED: Final = 8
@@ -72,36 +77,37 @@ class Damage:
 
 def encoded(record: UsageRecord, sequence: int) -> bytes:
     """The entry of a finished request; its length is a multiple of eight."""
-    texts = _BETWEEN.join(
-        (
-            _NONE if record.key_id is None else record.key_id,
-            _NONE if record.account_id is None else record.account_id,
-            _NONE if record.secret_id is None else record.secret_id,
-            _NONE if record.route is None else record.route,
-            record.method,
-            record.path,
-            record.outcome,
-            record.address,
-            record.request_id,
-        )
+    key, account, secret = record.key_id, record.account_id, record.secret_id
+    route = record.route
+    texts = (
+        f"{_NONE if key is None else key}\x1f{_NONE if account is None else account}"
+        f"\x1f{_NONE if secret is None else secret}\x1f{_NONE if route is None else route}"
+        f"\x1f{record.method}\x1f{record.path}\x1f{record.outcome}"
+        f"\x1f{record.address}\x1f{record.request_id}"
     )
-    payload = _NUMBERS.pack(
-        int(record.at * 1_000_000),
-        int(record.duration_seconds * 1_000_000),
-        record.bytes_in,
-        record.bytes_out,
-        record.status,
-    ) + texts.encode("utf-8", "surrogatepass")
-    return _entry(_REQUEST, sequence, payload)
+    data = texts.encode() if texts.isascii() else texts.encode("utf-8", "surrogatepass")
+    return _entry(
+        _CHECKED_REQUEST.pack(
+            _NUMBERS.size + len(data),
+            _REQUEST,
+            sequence,
+            int(record.at * 1_000_000),
+            int(record.duration_seconds * 1_000_000),
+            record.bytes_in,
+            record.bytes_out,
+            record.status,
+        )
+        + data
+    )
 
 
 def encoded_counts(counts: Counts, sequence: int) -> bytes:
-    """The entry of refusals without a key, summed up by (minute since the epoch, outcome)."""
-    rows = [
+    """The entry of refusals without a key: the totals so far of some (minute since the epoch, outcome)."""
+    payload = b"".join(
         _ROW.pack(minute, number) + outcome.encode() + b"\0"
         for (minute, outcome), number in counts.items()
-    ]
-    return _entry(_COUNTS, sequence, b"".join(rows))
+    )
+    return _entry(_CHECKED.pack(len(payload), _COUNTS, sequence) + payload)
 
 
 def decoded(entry: Entry) -> UsageRecord | Counts:
@@ -118,44 +124,51 @@ def decoded(entry: Entry) -> UsageRecord | Counts:
     )
 
 
-def entries(data: bytes | memoryview, offset: int = 0) -> Iterator[Entry | Damage]:
+def entries(data: bytes, offset: int = 0) -> Iterator[Entry | Damage]:
     """What stands in a segment from `offset` on, up to the zeros at its end; damage is told once for each gap."""
-    end = len(data)
     gap = offset
-    while offset + _HEAD.size <= end:
+    while (offset := _next_mark(data, offset)) >= 0:
         found = _at(data, offset)
         if found is None:
-            if not any(data[offset : offset + _ALIGNED]) and not any(data[offset:]):
-                break
             offset += _ALIGNED
             continue
         if gap < offset:
             yield Damage(gap, offset - gap)
         yield found
-        offset += _HEAD.size + len(found.payload)
-        offset += -offset % _ALIGNED
-        gap = offset
-    if gap < offset:
-        yield Damage(gap, offset - gap)
+        offset = gap = end_of(offset, found)
+    rest = len(data[gap:].rstrip(b"\0"))
+    if rest:
+        yield Damage(gap, rest + -rest % _ALIGNED)
 
 
-def _at(data: bytes | memoryview, offset: int) -> Entry | None:
-    mark, kind, length, checksum, sequence = _HEAD.unpack_from(data, offset)
-    if mark != _MARK or length > ENTRY_BYTES_MAX:
+def end_of(offset: int, entry: Entry) -> int:
+    """Where the next entry begins, if `entry` begins at `offset`."""
+    end = offset + _HEAD.size + len(entry.payload)
+    return end + -end % _ALIGNED
+
+
+def _next_mark(data: bytes, offset: int) -> int:
+    """Where an entry may begin, at `offset` or behind it; -1 if nowhere."""
+    while (offset := data.find(_MARK, offset)) >= 0 and offset % _ALIGNED:
+        offset += 1
+    return offset
+
+
+def _at(data: bytes, offset: int) -> Entry | None:
+    start = offset + _HEAD.size
+    if start > len(data):
         return None
-    payload = bytes(data[offset + _HEAD.size : offset + _HEAD.size + length])
-    if len(payload) < length or _checksum(kind, sequence, payload) != checksum:
+    _, checksum, length, kind, sequence = _HEAD.unpack_from(data, offset)
+    if length > PAYLOAD_BYTES_MAX or start + length > len(data):
         return None
-    return Entry(sequence, kind, payload)
+    if zlib.crc32(data[offset + _UNCHECKED.size : start + length]) != checksum:
+        return None
+    return Entry(sequence, kind, data[start : start + length])
 
 
-def _entry(kind: int, sequence: int, payload: bytes) -> bytes:
-    head = _HEAD.pack(_MARK, kind, len(payload), _checksum(kind, sequence, payload), sequence)
-    return b"".join((head, payload, _PADDING[(len(head) + len(payload)) % _ALIGNED]))
-
-
-def _checksum(kind: int, sequence: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(_NUMBERED.pack(sequence, kind)))
+def _entry(checked: bytes) -> bytes:
+    head = _UNCHECKED.pack(_MARK, zlib.crc32(checked))
+    return head + checked + _PADDING[len(checked) % _ALIGNED]
 
 
 def _record(payload: bytes) -> UsageRecord:

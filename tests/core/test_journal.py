@@ -71,14 +71,16 @@ def test_counts_are_read(counts: dict[tuple[int, str], int]) -> None:
 
 
 @settings(max_examples=300)
-@given(hit=st.integers(0, 2), at=st.floats(0, 0.999), value=st.integers(1, 255))
+@given(
+    hit=st.integers(0, 2), at=st.floats(0, 0.999) | st.integers(0, 23), value=st.integers(1, 255)
+)
 def test_damage_costs_the_entry_it_hit(hit: int, at: float, value: int) -> None:
     """Whichever byte of an entry is changed, it is told as damage, and its neighbours are read."""
     parts = [
         bytearray(encoded(dataclasses.replace(RECORD, request_id=f"r{n}"), n)) for n in range(3)
     ]
-    length = 20 + int.from_bytes(parts[hit][4:8], "little")
-    parts[hit][int(at * length)] ^= value
+    length = 24 + int.from_bytes(parts[hit][8:12], "little")
+    parts[hit][at if isinstance(at, int) else int(at * length)] ^= value
     found = read(b"".join(parts) + TAIL)
 
     assert [one.sequence for one in found if isinstance(one, Entry)] == [
@@ -95,7 +97,7 @@ def test_a_torn_end_is_damage(cut: int) -> None:
     kept = max(1, len(torn) - cut)
     found = read(whole + torn[:kept] + bytes(len(torn) - kept) + TAIL)
 
-    assert found[0] == Entry(0, 1, whole[20 : 20 + int.from_bytes(whole[4:8], "little")])
+    assert found[0] == Entry(0, 1, whole[24 : 24 + int.from_bytes(whole[8:12], "little")])
     assert len(found) == 1 or isinstance(found[1], Damage) or found[1].sequence == 1
 
 
