@@ -13,6 +13,7 @@ __all__ = [
     "enabled",
     "ended",
     "living",
+    "retired",
     "revoked",
     "rotated",
 ]
@@ -114,16 +115,35 @@ def ended(secret_id: str, record: KeyRecord, now: float) -> KeyRecord:
         raise Conflict(
             "This is the key's present secret. To end it, rotate or regenerate the key, or revoke it."
         )
-    gone = dataclasses.replace(secret, revoked_at=now, until_unused=False)
-    return dataclasses.replace(
-        _with(record, now),
-        secrets=tuple(gone if one is secret else one for one in record.secrets),
-    )
+    return _without(record, secret, now)
+
+
+def retired(secret_id: str, unused_since: float, record: KeyRecord, now: float) -> KeyRecord:
+    """Without a secret that goes on until it is unused, if nobody has used it since then."""
+    for secret in record.secrets:
+        if secret.id == secret_id and _is_out_of_use(secret, unused_since, now):
+            return _without(record, secret, now)
+    return record
 
 
 def living(record: KeyRecord, now: float) -> tuple[SecretRecord, ...]:
     """The secrets that the gateway takes at `now`, if it takes the key."""
     return tuple(secret for secret in record.secrets if secret.is_living(now))
+
+
+def _is_out_of_use(secret: SecretRecord, since: float, now: float) -> bool:
+    was_touched_at = max(
+        secret.replaced_at or now, 0 if secret.last_used is None else secret.last_used.at
+    )
+    return secret.until_unused and secret.is_living(now) and was_touched_at < since
+
+
+def _without(record: KeyRecord, secret: SecretRecord, now: float) -> KeyRecord:
+    gone = dataclasses.replace(secret, revoked_at=now, until_unused=False)
+    return dataclasses.replace(
+        _with(record, now),
+        secrets=tuple(gone if one is secret else one for one in record.secrets),
+    )
 
 
 def _replaced(secret: SecretRecord, overlap_seconds: float | None, now: float) -> SecretRecord:

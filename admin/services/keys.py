@@ -224,6 +224,17 @@ class KeyService:
         deed = _Deed("key.end_secret", key_id, expected, step)
         return await self._enforced(await self._perform(caller, deed))
 
+    async def retire_unused(self, caller: Caller, count: int) -> int:
+        """End up to `count` secrets that were to go on until nobody uses them; returns how many were looked at."""
+        since = self._clock.now() - self._rules.retire_unused_after_seconds
+        found = await self._store.unused_secrets(since, count)
+        for key_id, secret_id in found:
+            # Looked at again with the key locked: somebody may have used it, or ended it, by now.
+            step = _purely(partial(key_life.retired, secret_id, since))
+            deed = _Deed("key.end_secret", key_id, None, step)
+            await self._enforced(await self._perform(caller, deed))
+        return len(found)
+
     async def _rotate(
         self,
         caller: Caller,

@@ -5,7 +5,7 @@ __all__ = ["KeyStore"]
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, false, func, insert, not_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.caller import Caller
@@ -32,8 +32,18 @@ from admin.stores.key_rows import (
 )
 from admin.stores.key_words import add_secrets, add_words, change_words
 from admin.stores.transaction import Transaction, transaction
-from gateway.stores.sql_engine import read_rows
-from gateway.stores.tables import accounts, from_us, keys, secrets, to_us, usage_records, users
+from gateway.core.keys import KeyStatus
+from gateway.stores.sql_engine import read_rows, write_transaction
+from gateway.stores.tables import (
+    accounts,
+    from_us,
+    keys,
+    secret_uses,
+    secrets,
+    to_us,
+    usage_records,
+    users,
+)
 
 # How far back it is looked who used a replaced secret, and how many of them are told.
 _REQUESTS_MAX = 50_000
@@ -104,6 +114,50 @@ class KeyStore:
             .limit(_USERS_MAX),
         )
         return tuple(SecretUser(row.address, from_us(row.last_us), row.requests) for row in rows)
+
+    async def unused_secrets(self, since: float, count: int) -> tuple[tuple[str, str], ...]:
+        """Secrets that go on until they are unused, and that nobody has used since: (key's id, its own)."""
+        used_later = exists().where(
+            secret_uses.c.secret_id == secrets.c.id, secret_uses.c.at_us >= to_us(since)
+        )
+        rows = await read_rows(
+            self._engine,
+            "find unused secrets",
+            select(secrets.c.key_id, secrets.c.id)
+            .join(keys, keys.c.id == secrets.c.key_id)
+            .where(
+                # In its very words, of which an index is made.
+                text("secrets.until_unused"),
+                secrets.c.revoked_us.is_(None),
+                secrets.c.replaced_us < to_us(since),
+                keys.c.status != KeyStatus.REVOKED.value,
+                not_(used_later),
+            )
+            .order_by(secrets.c.id)
+            .limit(count),
+        )
+        return tuple((row.key_id, row.id) for row in rows)
+
+    async def mark_lapsed(self, now: float, count: int) -> int:
+        """Let the lists know, of up to `count` keys, that they have expired; returns how many there were."""
+        expired = (
+            select(keys.c.id)
+            .where(
+                keys.c.deleted_us.is_(None),
+                keys.c.status == KeyStatus.ACTIVE.value,
+                keys.c.lapsed == false(),
+                keys.c.expires_us <= to_us(now),
+            )
+            .order_by(keys.c.expires_us)
+            .limit(count)
+            # Whoever holds one is not waited for: it has its turn in the next minute.
+            .with_for_update(skip_locked=True)
+        )
+        async with write_transaction(self._engine, "mark expired keys") as connection:
+            done = await connection.execute(
+                update(keys).where(keys.c.id.in_(expired)).values(lapsed=True)
+            )
+        return done.rowcount
 
     async def lock(self, tx: Transaction, key_id: str) -> KeyRecord | None:
         """The key, which nobody else can change before the transaction ends; None if there is none.

@@ -188,6 +188,7 @@ secrets = Table(
     # When a newer secret took its place, and whether it goes on until nobody uses it any more.
     Column("replaced_us", BigInteger),
     Column("until_unused", Boolean, nullable=False, server_default=false()),
+    Index("ix_secrets_until_unused", "id", **_only("until_unused")),
 )
 
 # The last use of each secret, written with the batch of usage records that holds it.

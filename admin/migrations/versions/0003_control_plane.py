@@ -117,6 +117,10 @@ def _keys() -> None:
         "secrets",
         sa.Column("until_unused", sa.Boolean, nullable=False, server_default=sa.false()),
     )
+    goes_on = sa.text("until_unused")
+    op.create_index(
+        "ix_secrets_until_unused", "secrets", ["id"], sqlite_where=goes_on, postgresql_where=goes_on
+    )
     op.create_table(
         "secret_uses",
         sa.Column("secret_id", sa.Text, nullable=False),
@@ -240,6 +244,7 @@ def downgrade() -> None:
     op.drop_table("key_words")
     op.create_index("ix_keys_account_id", "keys", ["account_id"])
     # No batch, which copies the table and drops it: with SQLite, the rows that refer to it stand in the way.
+    op.drop_index("ix_secrets_until_unused", "secrets")
     op.drop_column("secrets", "until_unused")
     op.drop_column("secrets", "replaced_us")
     op.drop_column("keys", "lapsed")
