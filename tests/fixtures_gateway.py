@@ -452,8 +452,8 @@ class BatteryStage:
         return result
 
 
-@pytest.fixture(scope="module")
-def battery_stage() -> Iterator[BatteryStage]:
-    """The stage of this module (in each test process)."""
-    with _site({}) as site:
+@pytest.fixture(scope="module", params=[True, False], ids=["express", "aiohttp"])
+def battery_stage(request: pytest.FixtureRequest) -> Iterator[BatteryStage]:
+    """The stage of this module (in each test process), with and without the express lane."""
+    with _site({"listen": {"host": "127.0.0.1", "port": 0, "express": request.param}}) as site:
         yield BatteryStage(site)

@@ -16,6 +16,8 @@ _BUCKETS_MAX: Final = 50_000
 # A batch that is full leaves at once, so that nobody ever waits for more than one answer before the
 # question; and a script that decides this many keeps nobody else in Redis waiting.
 _BATCH_MAX: Final = 64
+# What is told to wait at most while nobody knows how long an outage lasts.
+_GUESS_SECONDS_MAX: Final = 30.0
 # How soon after an outage all workers' debts are told.
 _SETTLE_SECONDS: Final = 0.1
 
@@ -272,7 +274,9 @@ class GuardedLimiter:
             state._replace(limit=bucket.limit)
             for state, bucket in zip(grant.states, batch.buckets, strict=True)
         )
-        return grant._replace(states=states, is_degraded=True)
+        # The outage may be over long before this share has saved up for it.
+        wait_seconds = min(grant.retry_after_seconds, _GUESS_SECONDS_MAX)
+        return grant._replace(states=states, retry_after_seconds=wait_seconds, is_degraded=True)
 
     def ended(self, batch: _Together) -> None:
         """A batch is through, whichever way: who has gathered meanwhile is next."""

@@ -27,6 +27,7 @@ _FIELDS_MAX = 256
 # More than one read can bring: what comes is taken out at once, and the parser must never pause itself.
 _READ_BYTES = 4 * 1024 * 1024
 _FINAL = 200
+_HEAD_END = b"\r\n\r\n"
 _SWITCHING = 101
 
 
@@ -82,7 +83,7 @@ class UpstreamConnection(BaseProtocol):
     """One connection to one target."""
 
     __slots__ = (
-        "_is_with_body",
+        "_is_sized",
         "_parses",
         "_payload",
         "_pool",
@@ -104,17 +105,16 @@ class UpstreamConnection(BaseProtocol):
         self._pool = pool
         self._receiver: Receiver | None = None
         self._payload: StreamReader | None = None
-        self._is_with_body = True
         self._wants_close = False
-        self._parses = self._parser_for(is_with_body=True)
+        self._is_sized = False
+        self._parses: HttpResponseParser | None = None
 
     def send(self, receiver: Receiver, data: bytes, *, is_head: bool) -> None:
         """Send a whole request; `is_head` says that its answer has no body."""
         self._receiver = receiver
         self.has_answered = False
-        if self._is_with_body is is_head:
-            self._is_with_body = not is_head
-            self._parses = self._parser_for(is_with_body=not is_head)
+        # A new one each time: what an upstream sent beyond its last answer is no part of the next.
+        self._parses = self._parser_for(is_with_body=not is_head)
         cast("asyncio.Transport", self.transport).write(data)
 
     def abandon(self) -> None:
@@ -142,19 +142,18 @@ class UpstreamConnection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of an answer; or what nobody asked for, which ends the connection."""
-        receiver = self._receiver
-        if receiver is None:
-            if data:
-                self.close()
+        receiver, parser = self._receiver, self._parses
+        if receiver is None or parser is None:
+            self.close()
             return
         try:
-            messages, _, tail = self._parses.feed_data(data)
+            messages, _, tail = parser.feed_data(data)
         except (HttpProcessingError, ValueError):
             self._fail(Failure.BROKEN_ANSWER, Refusal.UPSTREAM_INVALID)
             return
         self.has_answered = True
         if not messages and self._payload is not None:
-            self._tell_more(receiver, self._payload)
+            self._tell_more(receiver, self._payload, data)
             return
         for message, payload in messages:
             if message.code < _FINAL and message.code != _SWITCHING:
@@ -164,8 +163,10 @@ class UpstreamConnection(BaseProtocol):
                 self._fail(Failure.BROKEN_ANSWER, Refusal.UPSTREAM_INVALID)
                 return
             self._payload = payload
-            self._wants_close = message.should_close or bool(tail) or message is not messages[-1][0]
-            self._tell_first(receiver, message, payload)
+            is_last = message is messages[-1][0] and not tail
+            self._wants_close = message.should_close or not is_last
+            self._tell_first(receiver, message, payload, data)
+            return
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end: of the answer, if it was to be read until then, or before it."""
@@ -178,7 +179,8 @@ class UpstreamConnection(BaseProtocol):
             self._fail(Failure.BROKEN_ANSWER if self.has_answered else Failure.NOT_ANSWERED)
             return
         try:
-            self._parses.feed_eof()
+            if self._parses is not None:
+                self._parses.feed_eof()
         except HttpProcessingError:
             self._fail(Failure.BROKEN_ANSWER)
             return
@@ -204,31 +206,37 @@ class UpstreamConnection(BaseProtocol):
             auto_decompress=False,
         )
 
-    def _tell_first(self, receiver: Receiver, message: AnswerHead, payload: StreamReader) -> None:
+    def _tell_first(
+        self, receiver: Receiver, message: AnswerHead, payload: StreamReader, data: bytes
+    ) -> None:
         if payload.exception() is not None:
             self._fail(Failure.BROKEN_ANSWER)
             return
         body = payload.read_nowait()
+        self._is_sized = "Content-Length" in message.headers
         is_whole = payload.is_eof()
         if is_whole:
-            self._finish()
+            self._finish(is_clean=data.endswith(_HEAD_END + body if self._is_sized else _HEAD_END))
         receiver.answer_began(message, body, is_whole=is_whole)
 
-    def _tell_more(self, receiver: Receiver, payload: StreamReader) -> None:
+    def _tell_more(self, receiver: Receiver, payload: StreamReader, data: bytes) -> None:
         if payload.exception() is not None:
             self._fail(Failure.BROKEN_ANSWER)
             return
         body = payload.read_nowait()
         is_last = payload.is_eof()
         if is_last:
-            self._finish()
+            self._finish(is_clean=data.endswith(body if self._is_sized else _HEAD_END))
         if body or is_last:
             receiver.answer_goes_on(body, is_last=is_last)
 
-    def _finish(self) -> None:
-        """The answer is whole. Before the receiver hears of it, so that its next request finds this idle."""
+    def _finish(self, *, is_clean: bool) -> None:
+        """The answer is whole. Before the receiver hears of it, so that its next request finds this idle.
+
+        Without `is_clean` something came behind it, or its head came in pieces, which is not worth telling apart.
+        """
         self._receiver = self._payload = None
-        if self._wants_close:
+        if self._wants_close or not is_clean:
             self.close()
         else:
             self._pool.released(self)

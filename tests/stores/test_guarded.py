@@ -223,3 +223,16 @@ async def test_debts_are_settled_without_a_further_request(
     assert (await other.take([HUNDRED], 0)).states[0].remaining == 65
     await limiter.settle()
     assert (await other.take([HUNDRED], 0)).states[0].remaining == 65
+
+
+async def test_a_guess_is_no_sentence(
+    own_valkey: ValkeyServer, store: RedisStore, limiter: GuardedLimiter
+) -> None:
+    """Whoever is over a small share is told to come back soon: the outage may be over by then."""
+    hourly = Bucket("{acc}:hourly:key_1", Limit("hourly", 1, 3600))
+    await break_writes(own_valkey, store)
+    grants = [await limiter.take([hourly], 1) for _ in range(3)]
+
+    assert [grant.is_degraded for grant in grants] == [True, True, True]
+    assert not grants[-1].allowed
+    assert 0 < grants[-1].retry_after_seconds <= 30
