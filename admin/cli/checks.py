@@ -9,7 +9,7 @@ import typer
 from pydantic import SecretStr
 
 from admin.cli.desk import Desk, command
-from admin.cli.output import plain, table
+from admin.cli.output import Said, plain, table
 from admin.cli.record_words import limit_row, rule_row, verify_details
 from admin.client.calls import checks
 from gateway.core.errors import Misuse
@@ -87,12 +87,11 @@ def explain(  # noqa: PLR0913 -- one parameter for each option
     rules = [rule_row(rule) for rule in found.rules]
     limits = [limit_row(limit) for limit in found.limits]
     verdict = "would pass" if found.allowed else f"would be refused: {found.status} {found.code}"
-    tables = [
-        table(list(rows[0]), [list(row.values()) for row in rows])
-        for rows in (rules, limits)
-        if rows
-    ]
-    desk.show(found, plain(f"The request {verdict}"), *tables)
+    said: list[Said] = [plain(f"The request {verdict}")]
+    for rows in (rules, limits):
+        if rows:
+            said += [plain(""), table(list(rows[0]), [list(row.values()) for row in rows])]
+    desk.show(found, *said)
 
 
 def _token() -> SecretStr:

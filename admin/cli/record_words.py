@@ -72,7 +72,7 @@ def verify_details(verdict: VerifyDocument, now: datetime) -> Iterator[tuple[str
         if value is not None:
             yield name, value
     for limit in verdict.limits:
-        yield "limit", ", ".join(f"{name} {value}" for name, value in limit_row(limit).items())
+        yield "limit", f"{limit.name}: {_left(limit)} left"
     if verdict.retry_after is not None:
         yield "try again", f"in {verdict.retry_after} s"
 
@@ -81,7 +81,7 @@ def limit_row(limit: LimitLeft) -> dict[str, str]:
     """A limit and what is left of it."""
     return {
         "limit": limit.name,
-        "left": f"{limit.remaining} of {limit.quota} in {limit.window} s",
+        "left": _left(limit),
         "full again": f"in {limit.reset_in} s",
     }
 
@@ -105,6 +105,10 @@ def _changed(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[:_VALUE_LENGTH_MAX]}…"
+
+
+def _left(limit: LimitLeft) -> str:
+    return f"{limit.remaining} of {limit.quota} in {limit.window} s"
 
 
 def _told(at_seconds: int | None, now: datetime) -> str | None:
