@@ -23,6 +23,7 @@ from gateway.children import LISTENING, tell_parent
 from gateway.core.readiness import Readiness
 from gateway.listening import AppListener
 from gateway.settings import Settings
+from gateway.tasks import Crew
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,8 @@ async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterat
             )
         )
         services = await stack.enter_async_context(opened(settings, door))
+        crew = await stack.enter_async_context(Crew())
+        _ = crew.start("housekeeping", services.housekeeping.run())
         app = api_app(
             services,
             door.clock,

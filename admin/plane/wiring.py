@@ -15,6 +15,7 @@ from admin.services.accounts import AccountService
 from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
 from admin.services.hashing import SlowHashes
+from admin.services.housekeeping import Housekeeping
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
@@ -99,9 +100,10 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
 def _services(parts: _Parts, door: Door | None) -> Services:
     settings, engine, clock = parts.settings, parts.engine, parts.clock
     announcer = RedisAnnouncer(parts.redis, clock)
-    repeats = Repeats(IdempotencyStore(engine), Sealer(parts.peppers))
+    claims, key_store = IdempotencyStore(engine), KeyStore(engine)
+    repeats = Repeats(claims, Sealer(parts.peppers))
     enforcement = Enforcement(announcer, ConcernedSecrets(engine))
-    keys = KeyService(KeyStore(engine), announcer, repeats, clock, key_rules(settings))
+    keys = KeyService(key_store, announcer, repeats, clock, key_rules(settings))
     return Services(
         accounts=AccountService(
             AccountStore(engine), enforcement, repeats, clock, account_rules(settings)
@@ -111,6 +113,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             TokenStore(engine), repeats, clock, parts.peppers, parts.verifier.verify
         ),
         keys=keys,
+        housekeeping=Housekeeping(keys, key_store, claims, clock),
         transfer=TransferService(
             store=TransferStore(engine),
             accounts=AccountStore(engine),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
 from admin.services.checks import CheckService
+from admin.services.housekeeping import Housekeeping
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
@@ -23,6 +24,7 @@ class Services:
     users: UserService
     tokens: TokenService
     keys: KeyService
+    housekeeping: Housekeeping
     transfer: TransferService
     usage: UsageService
     records: RecordService
