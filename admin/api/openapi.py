@@ -21,7 +21,7 @@ from admin.api.openapi_parts import (
     schemas,
     tag_of,
 )
-from admin.api.terms import body_bytes_max, needs_body, takes_if_match
+from admin.api.terms import body_bytes_max, needs_body, takes_idempotency_key, takes_if_match
 from admin.wire.endpoints import CREATED, ENDPOINTS, Endpoint
 
 _DESCRIPTION: Final = """\
@@ -170,7 +170,7 @@ def _description(one: Endpoint) -> str:
     needs = "Every token may." if one.permission is None else f"Needs `{one.permission}`."
     if one.body is None:
         return needs
-    return f"{needs} The body may have {body_bytes_max(one) // 1024} KiB."
+    return f"{needs} The body may have {body_bytes_max(one) >> 20} MiB."
 
 
 def _header_parameters(one: Endpoint) -> Iterator[str]:
@@ -179,7 +179,7 @@ def _header_parameters(one: Endpoint) -> Iterator[str]:
         yield "If-Match"
     elif one.is_versioned and one.method == hdrs.METH_GET:
         yield "If-None-Match"
-    if one.method == hdrs.METH_POST:
+    if takes_idempotency_key(one):
         yield "Idempotency-Key"
 
 

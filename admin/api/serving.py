@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from admin.api.conditions import ANY, content_tag, has_tag, version_tag, versions
 from admin.api.exchange import CALLER, json_answer
 from admin.api.reading import checked_id, idempotency, parsed_body, parsed_query, read_body
-from admin.api.terms import body_bytes_max, needs_body, takes_if_match
+from admin.api.terms import body_bytes_max, needs_body, takes_idempotency_key, takes_if_match
 from admin.core.caller import Caller
 from admin.core.faults import Changed
 from admin.operations.acts import ACTS
@@ -50,8 +50,8 @@ async def _asked(one: Endpoint, request: web.Request) -> tuple[Caller, Asked]:
     sent = await read_body(request, body_bytes_max(one))
     media_type = request.headers.get(hdrs.CONTENT_TYPE)
     body = parsed_body(one.body, sent, media_type, is_needed=needs_body(one))
-    keys = request.headers.getall("Idempotency-Key", [])
-    if one.method == hdrs.METH_POST:
+    if takes_idempotency_key(one):
+        keys = request.headers.getall("Idempotency-Key", [])
         caller = replace(caller, idempotency=idempotency(keys, one.method, request.path, sent))
     return caller, Asked(ids, query, body)
 

@@ -1,7 +1,15 @@
 """What an endpoint takes over HTTP: the server goes by it, and its OpenAPI document says it."""
 
-__all__ = ["BODY_BYTES_MAX", "IMPORT_BYTES_MAX", "body_bytes_max", "needs_body", "takes_if_match"]
+__all__ = [
+    "BODY_BYTES_MAX",
+    "IMPORT_BYTES_MAX",
+    "body_bytes_max",
+    "needs_body",
+    "takes_idempotency_key",
+    "takes_if_match",
+]
 
+from admin.wire.checks import ExplainRequest, VerifyRequest
 from admin.wire.endpoints import CREATED, Endpoint
 from admin.wire.transfer import ImportRequest
 
@@ -12,6 +20,11 @@ IMPORT_BYTES_MAX = 8 * 1024 * 1024
 def takes_if_match(one: Endpoint) -> bool:
     """Whether a change can be made conditional: what is only being made has no version yet."""
     return one.is_versioned and one.method != "GET" and one.status != CREATED
+
+
+def takes_idempotency_key(one: Endpoint) -> bool:
+    """Whether a repetition is answered as the first one: an import repeats itself, a check makes nothing."""
+    return one.method == "POST" and one.body not in {ImportRequest, VerifyRequest, ExplainRequest}
 
 
 def body_bytes_max(one: Endpoint) -> int:
