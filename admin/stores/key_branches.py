@@ -24,7 +24,8 @@ _OF_ACCOUNTS: Final = ("created_us", "name")
 class Branch:
     """Keys that are looked for together: all of `sought`, `clauses` of their own, and deleted or not.
 
-    `walk` is the beginning of the names of the indexes that have them, in each order.
+    `walk` is the beginning of the names of the indexes that have them, in each order. `expires_after_us`
+    is before every expiry that any of them has.
     """
 
     walk: str
@@ -34,6 +35,7 @@ class Branch:
     account_id: str | None
     environment: str | None
     is_deleted: bool
+    expires_after_us: int | None = None
 
     def conditions(self, begun: str = "") -> tuple[ColumnElement[bool], ...]:
         """Everything that is true of these keys and of no others.
@@ -47,6 +49,12 @@ class Branch:
             for clause in (each.loose if each.name == begun else each.clauses)
         )
         return (self.is_listed, *self.clauses, *asked)
+
+    def begins(self, order: str) -> tuple[ColumnElement[bool], ...]:
+        """Where the keys begin in an order, if that can be said: an index is entered there."""
+        if order != "expires_us" or self.expires_after_us is None:
+            return ()
+        return (keys.c.expires_us > self.expires_after_us,)
 
     def walked(self, order: str) -> str:
         """The index that has the keys in the order of this column."""
@@ -93,6 +101,7 @@ def branches(wanted: KeyFilter, now_us: int) -> tuple[Branch, ...]:
                 wanted.account_id,
                 wanted.environment,
                 wanted.deleted,
+                now_us if wanted.state == "active" else None,
             )
         )
     return tuple(made)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Column, ColumnElement, Select, exists, not_, or_, select
+from sqlalchemy import Column, ColumnElement, Select, func, or_, select
 
 from admin.core.naming import words_of
 from admin.stores.key_records import KeyState
@@ -118,12 +118,17 @@ def _made_before(cutoff_us: int) -> Sought:
 
 def _unused_since(cutoff_us: int) -> list[Sought]:
     day = max(0, cutoff_us // _DAY_US)
-    used_later = exists().where(secret_uses.c.key_id == keys.c.id, secret_uses.c.at_us > cutoff_us)
+    # One value of each key, and no NOT EXISTS: that, PostgreSQL may work out for all keys beforehand.
+    last_us = (
+        select(func.max(secret_uses.c.at_us))
+        .where(secret_uses.c.key_id == keys.c.id)
+        .scalar_subquery()
+    )
     return [
         _indexed("used_day", "ix_keys_live_used_day", keys.c.used_day <= day),
         _made_before(cutoff_us),
         # The day alone decides, except on the very day.
-        Sought("moment", (or_(keys.c.used_day < day, not_(used_later)),)),
+        Sought("moment", (or_(keys.c.used_day < day, func.coalesce(last_us, 0) <= cutoff_us),)),
     ]
 
 

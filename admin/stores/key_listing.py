@@ -173,10 +173,11 @@ def _first(
 
 def _walk(branch: Branch, stretch: _Stretch, count: int) -> Select[Any]:
     column, key_id = stretch.order.column, keys.c.id
+    begins = () if stretch.is_without else branch.begins(stretch.order.name)
     hint = f"INDEXED BY {branch.walked(stretch.order.name)}"
     return (
         select(key_id, column.label("place"))
-        .where(*branch.conditions(stretch.begun), *stretch.clauses(column, key_id))
+        .where(*branch.conditions(stretch.begun), *begins, *stretch.clauses(column, key_id))
         .with_hint(keys, hint, "sqlite")
         .order_by(*stretch.by(column, key_id))
         .limit(count)
