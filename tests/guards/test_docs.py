@@ -12,6 +12,7 @@ import typer
 from admin.api.problems import Problem
 from admin.cli.__main__ import app
 from admin.demo.config import Ports, examples
+from admin.wire.receipt import ReceiptDocument
 from admin.plane.merging import Expositions
 from gateway.clock import SystemClock
 from gateway.core.refusal import Refusal
@@ -198,4 +199,4 @@ def test_receipt_is_shown_as_it_is() -> None:
     """The receipt on the page about keys has the fields that the command writes."""
     (text,) = (text for text in blocks(ROOT / "docs/keys.md", "") if '"enforced"' in text)
 
-    assert set(json.loads(text)["enforced"]) == {"workers", "acknowledged", "ms", "missing"}
+    assert set(json.loads(text)["enforced"]) == set(ReceiptDocument.model_fields)
