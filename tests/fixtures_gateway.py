@@ -435,7 +435,7 @@ class BatteryStage:
 
     def __init__(self, site: Site, **environment: str) -> None:
         """Starts the gateway, and makes two keys that may use /pub/** alone."""
-        gateway = site.start(**environment)
+        gateway = site.start(whole=False, **environment)
         own, other = site.operator.keys(2, "pub-only")
         words = {
             "--port": str(gateway.port),

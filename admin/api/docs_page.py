@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from admin.api.conditions import content_tag, has_tag
 from admin.api.docs_model import groups
 from admin.api.reading import parsed_query
-from admin.wire.base import Request
+from admin.wire.shapes import Request
 
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _WORDS_MAX = 200

@@ -10,8 +10,8 @@ from admin.operations.asked import Act, Asked
 from admin.operations.values import moment, moment_or_none, page_request, seconds_in
 from admin.services.catalogue import Services
 from admin.services.tokens import NewToken, TokenView
-from admin.wire.base import PageQuery
 from admin.wire.people import MeDocument, NewTokenRequest, TokenCreated, TokenDocument, TokenPage
+from admin.wire.shapes import PageQuery
 
 
 async def _me(_services: Services, caller: Caller, _asked: Asked) -> MeDocument:  # noqa: RUF029 -- an act

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 
 from admin.core.page import PageRequest
 from admin.core.unset import UNSET
-from admin.wire.base import PageQuery
 from admin.wire.receipt import ReceiptDocument
+from admin.wire.shapes import PageQuery
 from gateway.core.changes import Receipt
 from gateway.core.errors import Misuse
 

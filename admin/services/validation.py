@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from admin.core.faults import NotFound
 from gateway.core.errors import Misuse
 from gateway.core.limits import Limit
-from gateway.core.token import ALPHABET
+from gateway.core.token import ALPHABET, without_tokens
 
 _NAME_LENGTH_MAX = 100
 _SEARCH_LENGTH_MAX = 200
@@ -69,7 +69,11 @@ def checked_id(kind: str, text: str, where: str) -> str:
 
 
 def checked_name(what: str, text: str) -> str:
-    """A name of 1 to 100 printable characters. Raises Misuse."""
+    """A name of 1 to 100 printable characters, with no key or token in it. Raises Misuse."""
+    if without_tokens(text) != text:
+        raise Misuse(
+            f"The {what}'s name holds what looks like a key or a token; names are shown to many. Choose another."
+        )
     if 0 < len(text) <= _NAME_LENGTH_MAX and text.isprintable() and not text.isspace():
         return text
     raise Misuse(f"The {what} needs a name of 1 to {_NAME_LENGTH_MAX} printable characters.")

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from admin.wire.base import Document, Request
+from admin.wire.shapes import Document, Request
 from gateway.core.keys import Environment, KeyType
 
 

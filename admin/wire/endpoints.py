@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from admin.core.caller import Permission
-from admin.wire.base import PageQuery
 from admin.wire.checks import ExplainDocument, ExplainRequest, VerifyDocument, VerifyRequest
 from admin.wire.keys import (
     Empty,
@@ -53,6 +52,7 @@ from admin.wire.records import (
     UsageList,
     UsageQuery,
 )
+from admin.wire.shapes import PageQuery
 from admin.wire.transfer import ExportPage, ExportQuery, ImportRequest, ImportResult
 
 CREATED = 201

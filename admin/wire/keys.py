@@ -23,8 +23,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from admin.wire.base import Document, Duration, Metadata, PageQuery, Request, Text, Timestamp, Word
 from admin.wire.receipt import ReceiptDocument
+from admin.wire.shapes import (
+    Document,
+    Duration,
+    Metadata,
+    PageQuery,
+    Request,
+    Text,
+    Timestamp,
+    Word,
+)
 from gateway.core.keys import Environment, KeyStatus, KeyType
 from gateway.core.limits import QUOTA_MAX, WINDOW_SECONDS_MAX, CountedPer
 

@@ -32,8 +32,8 @@ from typing import Literal
 from pydantic import Field
 
 from admin.core.caller import Permission, Role
-from admin.wire.base import Document, Duration, PageQuery, Request, Text, Timestamp, Word
 from admin.wire.receipt import ReceiptDocument
+from admin.wire.shapes import Document, Duration, PageQuery, Request, Text, Timestamp, Word
 from gateway.core.keys import ApiAccess
 
 AccountStatus = Literal["active", "suspended"]

@@ -2,7 +2,7 @@
 
 __all__ = ["ReceiptDocument"]
 
-from admin.wire.base import Document
+from admin.wire.shapes import Document
 
 
 class ReceiptDocument(Document):

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import Field
 
-from admin.wire.base import Document, PageQuery, Request, Timestamp, Word
+from admin.wire.shapes import Document, PageQuery, Request, Timestamp, Word
 
 
 class UsageDocument(Document):

@@ -15,9 +15,9 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from admin.wire.base import Document, Metadata, PageQuery, Request, Text, Timestamp, Word
 from admin.wire.keys import LimitDocument
 from admin.wire.people import AccountStatus
+from admin.wire.shapes import Document, Metadata, PageQuery, Request, Text, Timestamp, Word
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from admin.client.call import Call, asked, given
 from admin.client.calls.choices import PermissionWord, RoleWord
-from admin.wire.base import PageQuery
 from admin.wire.keys import Empty
 from admin.wire.people import (
     MeDocument,
@@ -15,6 +14,7 @@ from admin.wire.people import (
     TokenDocument,
     TokenPage,
 )
+from admin.wire.shapes import PageQuery
 
 
 def me() -> Call[MeDocument]:

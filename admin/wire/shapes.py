@@ -54,9 +54,9 @@ Metadata = dict[str, Text]
 
 
 class Document(BaseModel):
-    """What is answered."""
+    """What is answered. A reader leaves out what a later release has added."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Request(BaseModel):
