@@ -57,5 +57,9 @@ bench-warm: $(VENV)/.installed-dev
 bench-import: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.imports
 
+# One page of each list when there are a million keys, on both databases: about ten minutes.
+bench-list: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.list
+
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache
