@@ -1,0 +1,231 @@
+"""Ships the journal of every process, living or dead, into SQL: each entry exactly once (design §8).
+
+What makes it exact is SQL alone: a record is stored under its worker and number, a total of refusals stands
+until a higher one comes, so that shipping the same again changes nothing. How far it has come is noted behind
+each batch, and a segment deleted behind that: killed between any two steps, the next ledger does a little again.
+"""
+
+__all__ = ["Ledger", "Pace", "Watch"]
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from gateway.core.errors import StoreError, StoreName
+from gateway.ports import Clock, UsageStore
+from gateway.usage.reading import Portion, WorkerFolder
+from gateway.usage.segments import Hold, segments_bytes, worker_folders
+
+log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+FIRST_RETRY_SECONDS: Final = 0.1
+LAST_RETRY_SECONDS: Final = 15.0
+# Each may have a whole segment in memory.
+_LEFT_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is written at once, how often the folders are looked at, and how long one write may take."""
+
+    batch_max: int = 1000
+    interval_seconds: float = 0.5
+    deadline_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who hears how it goes.
+
+    `lag` gets the seconds since the oldest request that is not in SQL ended, 0 when all are; `damaged` the number
+    of entries that could not be read; `health` ("sql", is_away) when the store goes away and when it is back.
+    """
+
+    lag: Callable[[float], None]
+    damaged: Callable[[int], None]
+    health: Callable[[StoreName, bool], None]
+
+
+class Ledger:
+    """One of them works at a time, over all folders; another waits until it has gone."""
+
+    def __init__(
+        self, root: Path, store: UsageStore, clock: Clock, watch: Watch, pace: Pace | None = None
+    ) -> None:
+        """`root` is the folder of all journals; it need not be there yet."""
+        self._root = root
+        self._store = store
+        self._clock = clock
+        self._watch = watch
+        self._pace = pace or Pace()
+        self._hold: Hold | None = None
+        self._folders: dict[str, WorkerFolder] = {}
+        self._unreadable: set[str] = set()
+        # Whether there are more folders of the dead than are read in one round.
+        self._is_one_left = False
+        self._retry_seconds = 0.0
+        self.shipped_records = 0
+
+    async def run(self) -> None:
+        """Ship what comes in, for as long as it is left to. Call `drain` or `close` after it was cancelled."""
+        while True:
+            is_more = await self._round()
+            await asyncio.sleep(0 if is_more else self._pause_seconds)
+
+    async def drain(self, deadline_seconds: float, own: str = "") -> bool:
+        """Ship what there is, give up after `deadline_seconds`, and close; whether nothing was left.
+
+        If another ledger is at work, wait until it has shipped and removed the folder of the worker `own`.
+        """
+        is_done = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_seconds):
+                await self._drain(own)
+            is_done = True
+        if not is_done:
+            log.warning("usage_stays_in_journal", bytes=segments_bytes(self._root))
+        self.close()
+        return is_done
+
+    async def _drain(self, own: str) -> None:
+        while True:
+            is_more = await self._round()
+            if not is_more and self._is_all_shipped(own):
+                return
+            await asyncio.sleep(0 if is_more else FIRST_RETRY_SECONDS)
+
+    def close(self) -> None:
+        """Let go of all folders; another ledger may have them."""
+        for folder in self._folders.values():
+            folder.close()
+        self._folders.clear()
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether no other ledger is."""
+        return self._hold is not None
+
+    @property
+    def _pause_seconds(self) -> float:
+        return self._retry_seconds or self._pace.interval_seconds
+
+    def _is_all_shipped(self, own: str) -> bool:
+        if self._retry_seconds:
+            return False
+        return self._hold is not None or not (self._root / own).exists()
+
+    async def _round(self) -> bool:
+        """A portion of each folder; whether there is more at once."""
+        portions = await _to_its_end(self._read)
+        error: StoreError | None = None
+        for folder, portion in portions:
+            try:
+                if error is None or portion.is_empty:
+                    await self._ship(folder, portion)
+            except StoreError as fault:
+                error = fault
+                self._watch.lag(self._age(portions))
+        self._tell_health(error)
+        if error is not None:
+            return False
+        is_full = any(portion.records >= self._pace.batch_max for _, portion in portions)
+        is_more = is_full or self._is_one_left
+        self._watch.lag(self._age(portions) if is_more else 0.0)
+        return is_more
+
+    def _read(self) -> list[tuple[WorkerFolder, Portion]]:
+        """What each folder has; blocks."""
+        self._is_one_left = False
+        try:
+            if self._hold is None and self._root.exists():
+                self._hold = Hold.take(self._root)
+            if self._hold is None:
+                return []
+            paths = {path.name: path for path in worker_folders(self._root)}
+        except OSError as error:
+            self._tell_unreadable(self._root.name, error)
+            return []
+        self._unreadable.discard(self._root.name)
+        self._folders = {
+            name: self._folders.get(name) or WorkerFolder(path) for name, path in paths.items()
+        }
+        return list(self._portions())
+
+    def _portions(self) -> Iterator[tuple[WorkerFolder, Portion]]:
+        left = 0
+        for folder in self._folders.values():
+            try:
+                is_left = folder.is_left()
+                left += is_left
+                if is_left and left > _LEFT_AT_ONCE:
+                    self._is_one_left = True
+                    continue
+                portion = folder.read(self._pace.batch_max)
+            except OSError as error:
+                self._tell_unreadable(folder.worker, error)
+                continue
+            self._unreadable.discard(folder.worker)
+            if portion is not None:
+                yield folder, portion
+
+    async def _ship(self, folder: WorkerFolder, portion: Portion) -> None:
+        for first, records in portion.runs:
+            await self._in_time("write usage", self._store.write(folder.worker, first, records))
+        if portion.totals:
+            await self._in_time(
+                "count refusals", self._store.count_refused(folder.worker, portion.totals)
+            )
+        folder.shipped(portion)
+        self.shipped_records += portion.records
+        if portion.unreadable:
+            self._watch.damaged(portion.unreadable)
+            log.error("journal_is_damaged", worker=folder.worker, entries=portion.unreadable)
+
+    async def _in_time(self, operation: str, work: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self._pace.deadline_seconds):
+                await work
+        except TimeoutError as error:
+            raise StoreError("sql", operation, "deadline") from error
+
+    def _age(self, portions: list[tuple[WorkerFolder, Portion]]) -> float:
+        oldest = [portion.oldest for _, portion in portions if portion.oldest is not None]
+        return max(0.0, self._clock.now() - min(oldest)) if oldest else 0.0
+
+    def _tell_unreadable(self, name: str, error: OSError) -> None:
+        if name not in self._unreadable:
+            self._unreadable.add(name)
+            log.error("journal_is_unreadable", folder=name, cause=error.strerror)
+
+    def _tell_health(self, error: StoreError | None) -> None:
+        was_away = bool(self._retry_seconds)
+        longer = self._retry_seconds * 2 or FIRST_RETRY_SECONDS
+        self._retry_seconds = 0.0 if error is None else min(LAST_RETRY_SECONDS, longer)
+        is_away = bool(self._retry_seconds)
+        if is_away == was_away:
+            return
+        if is_away:
+            log.warning("usage_waits_for_store", cause=str(error))
+        else:
+            log.info("usage_store_is_back")
+        self._watch.health("sql", is_away)
+
+
+async def _to_its_end(work: Callable[[], Result]) -> Result:
+    """What `work` returns, done in a thread; if the caller is cancelled, not before that thread has ended."""
+    doing = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        _ = await asyncio.wait([doing])
+        raise
