@@ -41,7 +41,7 @@ from admin.services.key_rules import KeyRules
 from admin.services.key_told import difference, told
 from admin.services.key_views import KeyView, LastUse, SecretUser, SecretView, view
 from admin.services.repeats import Earlier, Repeats
-from admin.services.validation import checked_id, new_text
+from admin.services.validation import checked_id, checked_search, new_text
 from admin.stores.key_filter import KeyFilter
 from admin.stores.key_records import KeyFields, KeyRecord, NewSecret, SecretRecord
 from admin.stores.keys import KeyStore
@@ -138,6 +138,8 @@ class KeyService:
     async def list(self, caller: Caller, wanted: KeyFilter, page: PageRequest) -> Page[KeyView]:
         """The keys that fit, of those that the caller sees. Raises Misuse for a cursor of another order."""
         caller.require(Permission.KEYS_READ)
+        for text in (wanted.search, wanted.account_id, wanted.owner_id):
+            checked_search(text)
         if caller.account_id is not None:
             if wanted.account_id not in {None, caller.account_id}:
                 return Page(())
