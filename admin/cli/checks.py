@@ -23,6 +23,10 @@ Address = Annotated[
     str | None, typer.Option(metavar="IP", help="Where it comes from.", show_default=False)
 ]
 
+Origin = Annotated[
+    str | None, typer.Option(help="The web origin that sends it.", show_default=False)
+]
+
 
 def verify(  # noqa: PLR0913 -- one parameter for each option
     *,
@@ -45,6 +49,7 @@ def verify(  # noqa: PLR0913 -- one parameter for each option
         ),
     ] = None,
     address: Address = None,
+    origin: Origin = None,
 ) -> None:
     """Check a key, read from standard input; exit code 0 if it may be used, 1 if not.
 
@@ -58,6 +63,7 @@ def verify(  # noqa: PLR0913 -- one parameter for each option
             scopes=scope or (),
             cost=cost,
             address=address,
+            origin=origin,
         )
     )
     word = (
@@ -76,9 +82,7 @@ def explain(  # noqa: PLR0913 -- one parameter for each option
     path: Annotated[str, typer.Option(help="The request's path.")],
     method: Method = None,
     address: Address = None,
-    origin: Annotated[
-        str | None, typer.Option(help="The web origin that sends it.", show_default=False)
-    ] = None,
+    origin: Origin = None,
 ) -> None:
     """Show each rule and its outcome for a key and a request; nothing is taken from its limits."""
     found = desk.ask(

@@ -5,12 +5,17 @@ __all__ = [
     "AllowOrigin",
     "ExpiresAt",
     "ExpiresIn",
+    "ExpiringIn",
     "KeyId",
     "Metadata",
     "NotBefore",
+    "OlderThan",
+    "OwnedBy",
     "Owner",
     "RateLimit",
     "Scope",
+    "State",
+    "UnusedFor",
     "expiry",
     "instead",
     "limits",
@@ -27,7 +32,7 @@ import typer
 from pydantic import ValidationError
 
 from admin.cli.times import ahead, duration, seconds
-from admin.wire.keys import LimitDocument
+from admin.wire.keys import KeyState, LimitDocument
 from admin.wire.words import UNSET, Unset
 from gateway.core.errors import Misuse
 
@@ -81,6 +86,23 @@ Metadata = Annotated[
 Owner = Annotated[
     str | None,
     typer.Option(metavar="ID", help="The user whose key it is.", show_default=False),
+]
+
+OwnedBy = Annotated[
+    str | None, typer.Option("--owner", metavar="ID", help="Only this user's.", show_default=False)
+]
+State = Annotated[
+    KeyState | None, typer.Option(help="Only those in this state.", show_default=False)
+]
+UnusedFor = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="Not used for so long, such as 30d.", show_default=False),
+]
+OlderThan = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Made before that.", show_default=False)
+]
+ExpiringIn = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Ending within that.", show_default=False)
 ]
 
 _LIMIT = re.compile(

@@ -3,7 +3,7 @@
 __all__ = ["keys"]
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -13,12 +13,17 @@ from admin.cli.key_options import (
     AllowOrigin,
     ExpiresAt,
     ExpiresIn,
+    ExpiringIn,
     KeyId,
     Metadata,
     NotBefore,
+    OlderThan,
+    OwnedBy,
     Owner,
     RateLimit,
     Scope,
+    State,
+    UnusedFor,
     expiry,
     instead,
     limits,
@@ -33,7 +38,7 @@ from admin.cli.wiring import settings_of
 from admin.client import UNSET
 from admin.client.calls import keys as calls
 from admin.client.pages import EVERY_KEY
-from admin.wire.keys import KeyDocument
+from admin.wire.keys import KeyDocument, KeySort
 from gateway.core import token
 from gateway.core.keys import Environment, KeyType
 
@@ -106,38 +111,19 @@ def list_all(  # noqa: PLR0913 -- one parameter for each option
             show_default=False,
         ),
     ] = None,
-    owner: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only this user's.", show_default=False)
-    ] = None,
-    state: Annotated[
-        Literal["active", "disabled", "revoked", "expired", "not_yet_valid"] | None,
-        typer.Option(help="Only those in this state.", show_default=False),
-    ] = None,
+    owner: OwnedBy = None,
+    state: State = None,
     kind: Annotated[
         KeyType | None, typer.Option("--type", help="Only of this type.", show_default=False)
     ] = None,
     environment: Annotated[
         Environment | None, typer.Option("--env", help="Only of this one.", show_default=False)
     ] = None,
-    unused_for: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION", help="Not used for so long, such as 30d.", show_default=False
-        ),
-    ] = None,
-    older_than: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Made before that.", show_default=False),
-    ] = None,
-    expiring_in: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Ending within that.", show_default=False),
-    ] = None,
+    unused_for: UnusedFor = None,
+    older_than: OlderThan = None,
+    expiring_in: ExpiringIn = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Deleted ones, too.")] = False,
-    sort: Annotated[
-        Literal["created", "-created", "name", "-name", "expires", "last_used"],
-        typer.Option(help="In which order; - is backwards."),
-    ] = "-created",
+    sort: Annotated[KeySort, typer.Option(help="In which order; - is backwards.")] = "-created",
 ) -> None:
     """List keys. Of their secrets only the first characters are known."""
     wanted = calls.list_keys(

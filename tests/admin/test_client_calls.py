@@ -177,6 +177,7 @@ EXAMPLES: Mapping[str, Example] = {
             "scopes": ["read-only"],
             "cost": 0,
             "address": "192.0.2.7",
+            "origin": "https://app.example.com",
         },
     ),
     "explain": Example(

@@ -18,6 +18,7 @@ def verify_token(  # noqa: PLR0913 -- one parameter for each field
     scopes: Sequence[str] = (),
     cost: int | None = None,
     address: str | None = None,
+    origin: str | None = None,
 ) -> Call[VerifyDocument]:
     """Whether a token may be used, and for what; without `path` no route is looked at, `cost=0` takes nothing."""
     body = given(
@@ -27,6 +28,7 @@ def verify_token(  # noqa: PLR0913 -- one parameter for each field
         scopes=scopes or None,
         cost=cost,
         address=address,
+        origin=origin,
     )
     return asked("verify", VerifyDocument, body=VerifyRequest.model_validate(body))
 
