@@ -7,7 +7,7 @@ has expired (`KeyStore.mark_lapsed`), so that one index has those in each order;
 __all__ = ["Branch", "branches"]
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import ColumnElement, and_, exists, false, literal, not_, or_, select, true
 
@@ -17,6 +17,7 @@ from gateway.stores.tables import keys, users
 
 # In its very words, of which an index of users is made.
 _IS_DISABLED: Final = users.c.status != literal("active", literal_execute=True)
+_BESIDE_EXPIRY: Final = ("created_us", "used_day")
 _OF_ACCOUNTS: Final = ("created_us", "name")
 
 
@@ -37,16 +38,18 @@ class Branch:
     is_deleted: bool
     expires_after_us: int | None = None
 
-    def conditions(self, begun: str = "") -> tuple[ColumnElement[bool], ...]:
+    def conditions(
+        self, order: str = "", up_to: int | None = None
+    ) -> tuple[ColumnElement[bool], ...]:
         """Everything that is true of these keys and of no others.
 
-        Of two upper bounds SQLite takes the first it sees: the order's column that has `begun` is entered
-        where the page before ended, and not by what is asked of it.
+        Of two upper bounds an index is entered at the first that is seen: where the page before has ended
+        an order that goes down at `up_to`, higher bounds are said in words that no index is entered by.
         """
         asked = (
             clause
             for each in self.sought
-            for clause in (each.loose if each.name == begun else each.clauses)
+            for clause in (each.loose if _is_passed(each, order, up_to) else each.clauses)
         )
         return (self.is_listed, *self.clauses, *asked)
 
@@ -75,9 +78,23 @@ class Branch:
             if each.found is not None and each.name not in narrowed and self._has(each)
         )
 
+    def is_in_index(self, finder: Sought, order: str) -> bool:
+        """Whether the finder's own index has all there is to know of its keys: no row is looked at."""
+        return (
+            finder.name == "expires_us"
+            and order in _BESIDE_EXPIRY
+            and not self.clauses
+            and {each.name for each in self.sought} == {"expires_us", "kept"}
+        )
+
     def _has(self, sought: Sought) -> bool:
         """Whether the keys here, deleted or not, stand in the index."""
         return not self.is_deleted or sought.index is None or sought.index in INDEXES_OF_ALL
+
+
+def _is_passed(sought: Sought, order: str, up_to: int | None) -> bool:
+    is_bound = sought.name == order and sought.upper is not None and up_to is not None
+    return is_bound and cast(int, up_to) <= cast(int, sought.upper)
 
 
 def branches(wanted: KeyFilter, now_us: int) -> tuple[Branch, ...]:

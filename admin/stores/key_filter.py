@@ -53,8 +53,9 @@ class KeyFilter:
 class Sought:
     """One thing that is asked of a key.
 
-    `clauses` say it of a row, and `loose` the same in words that no index is entered by. If an index
-    finds those that fit, `found` selects their ids, and `index` is its name where it is one of `keys`.
+    `clauses` say it of a row, and `loose` the same in words that no index is entered by; `upper` is the
+    bound that they set, if they set one. If an index finds those that fit, `found` selects their ids, and
+    `index` is its name where it is one of `keys`.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Sought:
     found: Select[Any] | None = None
     index: str | None = None
     loose: tuple[ColumnElement[bool], ...] = ()
+    upper: int | None = None
 
 
 def sought(wanted: KeyFilter, now_us: int) -> tuple[Sought, ...]:
@@ -113,7 +115,7 @@ def _made_before(cutoff_us: int) -> Sought:
     clause = keys.c.created_us <= cutoff_us
     found = select(keys.c.id).where(clause)
     loose = (keys.c.created_us + 0 <= cutoff_us,)
-    return Sought("created_us", (clause,), found, "ix_keys_live_created_us", loose)
+    return Sought("created_us", (clause,), found, "ix_keys_live_created_us", loose, cutoff_us)
 
 
 def _unused_since(cutoff_us: int) -> list[Sought]:

@@ -27,6 +27,8 @@ Place: TypeAlias = ColumnElement[Any]
 
 # Rows lie anywhere in the table: so many are read in half the time that a page may take.
 GATHERED_MAX: Final = 6_000
+# As many entries of an index are, which lie side by side.
+IN_INDEX_MAX: Final = 120_000
 # SQLite's name for the index of the ids.
 _PRIMARY: Final = "sqlite_autoindex_keys_1"
 # What is asked for with several words may have to be looked for in most of the table.
@@ -64,9 +66,9 @@ class _Stretch:
     is_without: bool = False
 
     @property
-    def begun(self) -> str:
-        """The column whose upper bound is the page before by now."""
-        return self.order.name if self.order.is_descending and self.after is not None else ""
+    def up_to(self) -> Any:  # noqa: ANN401 -- what the column holds
+        """Where the page before has ended an order that goes down."""
+        return self.after[0] if self.after is not None and self.order.is_descending else None
 
     def clauses(self, place: Place, key_id: Place) -> list[ColumnElement[bool]]:
         """What is true of the keys here."""
@@ -130,16 +132,19 @@ async def _gathered_by(engine: AsyncEngine, branch: Branch, order: _Order) -> So
     finders = branch.finders(order.name)
     if not finders:
         return None
+    most = [
+        IN_INDEX_MAX if branch.is_in_index(each, order.name) else GATHERED_MAX for each in finders
+    ]
     counted = [
         select(func.count())
-        .select_from(_ones(each, branch).limit(GATHERED_MAX + 1).subquery())
+        .select_from(_ones(each, branch).limit(most[number] + 1).subquery())
         .scalar_subquery()
         .label(f"n{number}")
         for number, each in enumerate(finders)
     ]
     (counts,) = await read_rows(engine, "count keys", select(*counted))
     fewest = min(range(len(finders)), key=lambda number: counts[number])
-    return finders[fewest] if counts[fewest] <= GATHERED_MAX else None
+    return finders[fewest] if counts[fewest] <= most[fewest] else None
 
 
 def _ones(finder: Sought, branch: Branch) -> Select[Any]:
@@ -177,7 +182,11 @@ def _walk(branch: Branch, stretch: _Stretch, count: int) -> Select[Any]:
     hint = f"INDEXED BY {branch.walked(stretch.order.name)}"
     return (
         select(key_id, column.label("place"))
-        .where(*branch.conditions(stretch.begun), *begins, *stretch.clauses(column, key_id))
+        .where(
+            *branch.conditions(stretch.order.name, stretch.up_to),
+            *begins,
+            *stretch.clauses(column, key_id),
+        )
         .with_hint(keys, hint, "sqlite")
         .order_by(*stretch.by(column, key_id))
         .limit(count)
