@@ -12,7 +12,15 @@ from admin.core.caller import Caller, Role
 from admin.core.page import PAGE_MAX, PageRequest
 from admin.services.accounts import AccountView
 from admin.services.housekeeping import Housekeeping
-from admin.services.keys import CreatedKey, KeyFilter, KeyRules, KeyService, KeyView, NewKey
+from admin.services.keys import (
+    CreatedKey,
+    KeyFilter,
+    KeyRules,
+    KeyService,
+    KeyView,
+    NewKey,
+    RotatedKey,
+)
 from admin.services.users import NewUser, UserView
 from admin.stores.idempotency import IdempotencyStore
 from admin.stores.keys import KeyStore
@@ -73,6 +81,11 @@ class KeyStand(World):
         account_id = account_id or (await self.account()).id
         order = {"account_id": account_id, "name": "live-dns-sync", **more}
         return await self.keys.create(OPERATOR, NewKey(**order))
+
+    async def rotated(self, key_id: str, overlap_seconds: float | None) -> RotatedKey:
+        """The key a second later, with another secret."""
+        self.clock.advance(1)
+        return await self.keys.rotate(OPERATOR, key_id, overlap_seconds)
 
     async def listed(self, caller: Caller = OPERATOR, **wanted: Any) -> list[str]:  # noqa: ANN401
         """The ids that a list holds, all of its pages."""
