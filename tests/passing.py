@@ -20,6 +20,8 @@ _PASSING = (
     (r'"(ms|exp)": \d+', r'"\1": <n>'),
     (r"\b\d+ of \d+ workers", "<n> of <n> workers"),
     (r"\b\d+ of (\d+ in \d+ s)\b", r"<n> of \1"),
+    (r"\b\d+ of (\d+) left", r"<n> of \1 left"),
+    (r"\bin [01] s\b", "<soon>"),
     (r'("next_cursor": |--cursor )"?[\w-]+"?', r"\1<cursor>"),
     (r'("(head_sequence|entries|sequence|last_sequence)": )\d+', r"\1<n>"),
     (r"\d+ entries", "<n> entries"),
