@@ -25,6 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.core.busiest import Busiest
 from gateway.core.errors import StoreName
+from gateway.core.leases import Tally
 from gateway.core.methods import METHODS
 from gateway.core.record import UsageRecord
 from gateway.ports import Clock
@@ -146,6 +147,8 @@ class Metrics:
     def __init__(self, clock: Clock, *, busiest_keys: int = 200, with_process: bool = True) -> None:
         """`busiest_keys` get series of their own; `with_process` adds this process's memory, CPU and files."""
         self._clock = clock
+        # Written where tokens are borrowed.
+        self.leases = Tally()
         self._requests: Counter[tuple[str, str, str, str]] = Counter()
         self._durations: dict[str, _Distribution] = defaultdict(
             lambda: _Distribution(REQUEST_BOUNDS)
@@ -285,6 +288,7 @@ class Metrics:
         )
         self._revocations.add_to(revocations)
         yield revocations
+        yield from _of_leases(self.leases)
 
     def _collect_health(self) -> Iterator[Metric]:
         degraded = GaugeMetricFamily(
@@ -304,6 +308,24 @@ class Metrics:
         )
         self._lags.add_to(lags)
         yield lags
+
+
+def _of_leases(tally: Tally) -> Iterator[Metric]:
+    for name, text, tokens in (
+        ("borrowed", "Tokens of limits that workers borrowed ahead.", tally.borrowed),
+        ("returned", "Borrowed tokens that were given back unspent.", tally.returned),
+        (
+            "expired",
+            "Borrowed tokens that were neither spent nor given back in time.",
+            tally.expired,
+        ),
+    ):
+        yield CounterMetricFamily(f"keywright_lease_{name}", text, value=tokens)
+    yield GaugeMetricFamily(
+        "keywright_lease_stranded_max",
+        "The most borrowed tokens of one limit that were lost at once.",
+        value=tally.stranded_max,
+    )
 
 
 def _by_route(name: str, text: str, distributions: Mapping[str, _Distribution]) -> Metric:

@@ -73,9 +73,15 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
         ("keywright_key_requests_total", "key_id", "key_name", "outcome"),
         ("keywright_key_bytes_total", "direction", "key_id", "key_name"),
         ("keywright_ratelimit_decisions_total", "outcome", "policy"),
+        ("keywright_lease_borrowed_total",),
+        ("keywright_lease_returned_total",),
+        ("keywright_lease_expired_total",),
+        ("keywright_lease_stranded_max",),
         ("keywright_revocation_seconds",),
         ("keywright_degraded", "store"),
         ("keywright_usage_lost_total",),
+        ("keywright_usage_damaged_total",),
+        ("keywright_usage_lag_seconds",),
         ("keywright_event_loop_lag_seconds",),
     }
 
@@ -202,10 +208,14 @@ def test_an_outage_and_a_loss_are_visible(metrics: Metrics) -> None:
     metrics.degraded("sql", True)
     metrics.degraded("sql", False)
     metrics.usage_lost(3)
+    metrics.usage_damaged(2)
+    metrics.usage_lag(61.5)
 
     assert _value(metrics, "keywright_degraded", store="redis") == 1
     assert _value(metrics, "keywright_degraded", store="sql") == 0
     assert _value(metrics, "keywright_usage_lost_total") == 3
+    assert _value(metrics, "keywright_usage_damaged_total") == 2
+    assert _value(metrics, "keywright_usage_lag_seconds") == 61.5
 
 
 async def test_the_loop_lag_is_sampled(metrics: Metrics) -> None:

@@ -23,8 +23,8 @@ _OF_ONE_PROCESS: Final = ("process_", "python_", "keywright_event_loop_lag_secon
 # Their series come and go with who is busiest; of a process that has ended they would pile up.
 _OF_ONE_KEY: Final = "keywright_key_"
 _ADDED_UP: Final = frozenset({"counter", "histogram"})
-# True as soon as it is true anywhere; other gauges are amounts, and are added up.
-_HIGHEST: Final = frozenset({"keywright_degraded"})
+# True as soon as it is true anywhere, or the worst of all; other gauges are amounts, and are added up.
+_HIGHEST: Final = frozenset({"keywright_degraded", "keywright_lease_stranded_max"})
 _BORN: Final = "process_start_time_seconds"
 
 _Labels = tuple[tuple[str, str], ...]

@@ -222,7 +222,7 @@ def _stores_on(basis: _Basis, engine: AsyncEngine, redis: RedisStore, *, lends: 
         RedisLimiter(redis, basis.name),
         basis.clock,
         registry.count,
-        lends=lends,
+        leases=basis.metrics.leases if lends else None,
     )
     return _Stores(
         engine=engine,

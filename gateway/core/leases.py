@@ -16,6 +16,7 @@ __all__ = [
     "Held",
     "Lease",
     "Loan",
+    "Tally",
     "ahead",
     "lend",
     "settle",
@@ -113,6 +114,25 @@ def lend(held: Sequence[BucketLevel], asks: Sequence[Ask]) -> tuple[int, ...]:
     )
 
 
+class Tally:
+    """What has become of the tokens that one worker borrowed; those that are not here were spent, or are held.
+
+    `stranded_max` is the most that was lost of one bucket at once: so many requests fewer than the limit
+    allows were let through. What a process held that was killed is in nobody's tally.
+    """
+
+    __slots__ = ("borrowed", "expired", "returned", "stranded_max")
+
+    def __init__(self) -> None:
+        """Nothing has been borrowed yet."""
+        self.borrowed = self.returned = self.expired = self.stranded_max = 0
+
+    def lost(self, tokens: int) -> None:
+        """So many lay with the worker until they could not be spent any more."""
+        self.expired += tokens
+        self.stranded_max = max(self.stranded_max, tokens)
+
+
 class Lease:
     """What one worker holds of one bucket. Times are its monotonic seconds.
 
@@ -125,7 +145,9 @@ class Lease:
         "_before",
         "_before_since",
         "_low",
+        "_returning",
         "_spent_at",
+        "_tally",
         "_used",
         "_used_since",
         "is_asking",
@@ -133,8 +155,10 @@ class Lease:
         "until",
     )
 
-    def __init__(self, now: float) -> None:
-        """Nothing is borrowed yet."""
+    def __init__(self, now: float, tally: Tally | None = None) -> None:
+        """Nothing is borrowed yet; `tally` is the worker's, for all its leases."""
+        self._tally = tally or Tally()
+        self._returning = 0
         self.tokens = 0
         self.until = now
         self.is_asking = False
@@ -173,29 +197,39 @@ class Lease:
         """What to tell the store, now; `lent` or `failed` must follow. Who is leaving gives all back."""
         self.is_asking = True
         self._asked_at = now
-        if now >= self.until:
+        if now >= self.until and self.tokens:
+            self._tally.lost(self.tokens)
             self.tokens = 0
         if is_leaving or now - self._spent_at >= _IDLE_SECONDS:
             returned, self.tokens = self.tokens, 0
             wanted = 0
         else:
             returned, wanted = 0, self._ahead(limit, now)
+        self._returning = returned
         return Ask(self.tokens, returned, max(0, wanted - self.tokens))
 
     def lent(self, tokens: int) -> None:
         """The store's answer to `ask`: so many more, and what was held is good for longer."""
         self.is_asking = False
+        self._tally.borrowed += tokens
+        self._tally.returned += self._returning
+        self._returning = 0
         self.tokens += tokens
         self._low = self.tokens // 2 if self.tokens else -1
         # Counted from the question: the store's own count began later.
         self.until = self._asked_at + SPENDABLE_SECONDS
 
     def failed(self) -> None:
-        """No answer: what was held stays good until its time is over."""
+        """No answer: what was held stays good until its time is over, and what was given up is nobody's."""
         self.is_asking = False
+        if self._returning:
+            self._tally.lost(self._returning)
+            self._returning = 0
 
     def forget(self) -> None:
         """Never to be spent again: another lease of this bucket takes its place."""
+        if self.tokens:
+            self._tally.lost(self.tokens)
         self.tokens = 0
         self._low = -1
         self.is_asking = True

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from gateway.core.leases import Ask, Lease
+from gateway.core.leases import Ask, Lease, Tally
 from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, spend
 from gateway.ports import Clock
 from gateway.stores.limiter import Batch, Takes
@@ -118,7 +118,7 @@ class GuardedLimiter:
     charged as debt when the store is back: with the bucket's next request, or by `run`.
 
     Requests on the same buckets that come while an answer for these is on its way are asked about
-    together, in their order. With `lends`, a busy worker borrows ahead (core/leases.py), and its
+    together, in their order. With `leases`, a busy worker borrows ahead (core/leases.py), and its
     requests are decided from memory; without, nothing is taken for a request that has not come yet.
     """
 
@@ -129,13 +129,13 @@ class GuardedLimiter:
         live_workers: Callable[[], int],
         *,
         buckets_max: int = _BUCKETS_MAX,
-        lends: bool = False,
+        leases: Tally | None = None,
     ) -> None:
-        """At most `buckets_max` buckets are remembered, those used last."""
+        """At most `buckets_max` buckets are remembered, those used last; `leases` counts what is borrowed."""
         self._inner = inner
         self._clock = clock
         self._live_workers = live_workers
-        self._lends = lends
+        self._leases = leases
         self._notes = Notes(buckets_max)
         # By identity: hashing a tuple of buckets costs more than all the rest of a decision from memory.
         self._ready: dict[int, Ready] = {}
@@ -171,7 +171,7 @@ class GuardedLimiter:
         if self._loop is None:
             # Kept, because finding it is a system call on CPython 3.11.
             self._loop = asyncio.get_running_loop()
-        if self._lends:
+        if self._leases is not None:
             self._get_ready(named, batch.notes, cost)
         answer: asyncio.Future[Grant] = self._loop.create_future()
         batch.costs.append(cost)
@@ -222,7 +222,7 @@ class GuardedLimiter:
         """Return everything, for good; at most a moment's work. Nothing is decided from memory any more."""
         self._is_leaving = True
         self._ready.clear()
-        self._lends = False
+        self._leases = None
         lent = tuple(self._lent.values())
         for bucket in lent:
             await self.take((bucket,), 0)
@@ -324,7 +324,8 @@ class GuardedLimiter:
         self._inner.ask(batch)
 
     def _note(self, name: str) -> Note:
-        lease = Lease(self._clock.monotonic()) if self._lends else None
+        leases = self._leases
+        lease = None if leases is None else Lease(self._clock.monotonic(), leases)
         return self._notes.of(name, lease)
 
     def _now_us(self) -> int:

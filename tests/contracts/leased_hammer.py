@@ -13,6 +13,7 @@ import sys
 import time
 
 from gateway.clock import SystemClock
+from gateway.core.leases import Tally
 from gateway.core.limits import Bucket, Limit
 from gateway.stores.guarded import GuardedLimiter
 from gateway.stores.limiter import RedisLimiter
@@ -28,7 +29,9 @@ async def _hammer(url: str, name: str, file: str) -> None:
     target = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     chance = random.Random(name)
     async with RedisStore.open(url, deadline_seconds=5.0) as store, Crew() as crew:
-        limiter = GuardedLimiter(RedisLimiter(store, name), SystemClock(), lambda: 1, lends=True)
+        limiter = GuardedLimiter(
+            RedisLimiter(store, name), SystemClock(), lambda: 1, leases=Tally()
+        )
         _ = crew.start("limiter", limiter.run())
 
         async def call() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.core.leases import Tally
 from gateway.core.limits import Bucket, Limit
 from gateway.stores.guarded import GuardedLimiter
 from gateway.stores.limiter import RedisLimiter
@@ -28,7 +29,7 @@ class TestLeasedRedisLimiter(LimiterContract):
     def limiter(self, redis_store: RedisStore) -> GuardedLimiter:
         """A worker that borrows ahead."""
         return GuardedLimiter(
-            RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, lends=True
+            RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, leases=Tally()
         )
 
 
@@ -109,7 +110,9 @@ def test_the_promise_holds_while_workers_are_killed(workers: Workers) -> None:
 
 async def test_a_hot_key_hardly_asks(redis_store: RedisStore) -> None:
     """Once it is warm, a busy key is decided from memory."""
-    limiter = GuardedLimiter(RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, lends=True)
+    limiter = GuardedLimiter(
+        RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, leases=Tally()
+    )
     buckets = (Bucket("{acc}:hot:key_1", HOT),)
     asked = 0
     for _ in range(5000):
@@ -126,7 +129,9 @@ async def test_a_hot_key_hardly_asks(redis_store: RedisStore) -> None:
 
 async def test_what_is_not_wanted_goes_back(redis_store: RedisStore) -> None:
     """A worker that leaves gives back what it holds: another finds the bucket as full as it was."""
-    first = GuardedLimiter(RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, lends=True)
+    first = GuardedLimiter(
+        RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, leases=Tally()
+    )
     buckets = (Bucket("{acc}:day:key_1", Limit("day", 10_000, 86_400)),)
     for _ in range(300):
         _ = first.take_nowait(buckets, 1) or await first.take(buckets, 1)
@@ -138,9 +143,29 @@ async def test_what_is_not_wanted_goes_back(redis_store: RedisStore) -> None:
     assert first.take_nowait(buckets, 1) is None
 
 
+async def test_every_borrowed_token_is_accounted_for(redis_store: RedisStore) -> None:
+    """Of what was borrowed nothing is lost, and what was not spent has gone back, as the store has it."""
+    tally = Tally()
+    inner = RedisLimiter(redis_store, "w_1")
+    limiter = GuardedLimiter(inner, SystemClock(), lambda: 1, leases=tally)
+    buckets = (Bucket("{acc}:day:key_1", Limit("day", 10_000, 86_400)),)
+    from_memory = 0
+    for _ in range(300):
+        if limiter.take_nowait(buckets, 1) is None:
+            _ = await limiter.take(buckets, 1)
+        else:
+            from_memory += 1
+    await limiter.leave()
+
+    assert tally.borrowed > 0
+    assert (tally.borrowed - tally.returned, tally.expired) == (from_memory, 0)
+
+
 async def test_a_lent_bucket_says_what_is_left(redis_store: RedisStore) -> None:
     """The RateLimit fields count down by one with each request, whoever decides it."""
-    limiter = GuardedLimiter(RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, lends=True)
+    limiter = GuardedLimiter(
+        RedisLimiter(redis_store, "w_1"), SystemClock(), lambda: 1, leases=Tally()
+    )
     buckets = (Bucket("{acc}:day:key_1", Limit("day", 10_000, 86_400)),)
     told = []
     for _ in range(500):

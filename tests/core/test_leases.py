@@ -15,6 +15,7 @@ from gateway.core.leases import (
     Held,
     Lease,
     Loan,
+    Tally,
     ahead,
     lend,
     settle,
@@ -218,6 +219,62 @@ def test_a_forgotten_loan_is_not_revived() -> None:
     assert loans == {}
     assert not lease.has(1, SPENDABLE_SECONDS)
     assert SPENDABLE_SECONDS * MICRO < LOAN_US
+
+
+def borrower(tokens: int) -> tuple[Lease, Tally]:
+    """A lease of so many tokens since 0.0, and the tally of its worker."""
+    tally = Tally()
+    lease = Lease(0.0, tally)
+    lease.ask(PER_MINUTE, 0.0)
+    lease.lent(tokens)
+    return lease, tally
+
+
+def told(tally: Tally) -> tuple[int, int, int, int]:
+    """Borrowed, returned, expired, and the worst loss."""
+    return tally.borrowed, tally.returned, tally.expired, tally.stranded_max
+
+
+def test_what_goes_back_is_counted_when_the_store_has_heard() -> None:
+    """Tokens are returned once there is an answer; nothing was lost with them."""
+    lease, tally = borrower(100)
+    lease.spend(30, 0.1)
+    lease.ask(PER_MINUTE, 0.5)
+    before = told(tally)
+    lease.lent(0)
+
+    assert before == (100, 0, 0, 0)
+    assert told(tally) == (100, 70, 0, 0)
+
+
+def test_what_was_given_up_and_not_heard_of_is_lost_once() -> None:
+    """The store did not answer a worker that gave tokens back: they count as expired, and only once."""
+    lease, tally = borrower(100)
+    lease.ask(PER_MINUTE, 0.3)
+    lease.failed()
+    lease.ask(PER_MINUTE, 0.6)
+    lease.lent(0)
+
+    assert told(tally) == (100, 0, 100, 100)
+
+
+def test_what_outlives_its_loan_is_lost() -> None:
+    """Held too long, tokens are gone; the worst such loss is kept when a smaller one follows."""
+    lease, tally = borrower(100)
+    lease.spend(20, 0.0)
+    lease.ask(PER_MINUTE, SPENDABLE_SECONDS)
+    lease.lent(5)
+    lease.ask(PER_MINUTE, 2 * SPENDABLE_SECONDS)
+
+    assert told(tally) == (105, 0, 85, 80)
+
+
+def test_a_lease_that_makes_room_for_another_loses_what_it_held() -> None:
+    """A bucket that is forgotten for want of room shows in the tally."""
+    lease, tally = borrower(40)
+    lease.forget()
+
+    assert told(tally) == (40, 0, 40, 40)
 
 
 def test_a_lost_bucket_knows_its_loans_again() -> None:

@@ -25,6 +25,8 @@ def _exposition(
         f'keywright_overhead_seconds_sum{{route="dns"}} {requests / 100}',
         "# TYPE keywright_degraded gauge",
         f'keywright_degraded{{store="redis"}} {degraded}',
+        "# TYPE keywright_lease_stranded_max gauge",
+        f"keywright_lease_stranded_max {requests}",
         "# TYPE keywright_connections gauge",
         f"keywright_connections {requests}",
         "# TYPE keywright_event_loop_lag_seconds histogram",
@@ -58,7 +60,7 @@ REQUESTS = 'keywright_requests_total{outcome="served",route="dns"}'
 
 
 def test_each_kind_of_metric_has_its_rule() -> None:
-    """Counts are added up, a store that is away anywhere is away, and amounts are added up."""
+    """Counts are added up, a store that is away anywhere is away, the worst is kept, amounts are added up."""
     merged = Expositions().merged(
         {
             "worker-0": _exposition(requests=3, degraded=0),
@@ -74,6 +76,7 @@ def test_each_kind_of_metric_has_its_rule() -> None:
     assert series['keywright_overhead_seconds_count{route="dns"}'] == 7
     assert series['keywright_overhead_seconds_sum{route="dns"}'] == 0.07
     assert series['keywright_degraded{store="redis"}'] == 1
+    assert series["keywright_lease_stranded_max"] == 4
     assert series["keywright_connections"] == 7
 
 
