@@ -30,13 +30,19 @@ def main() -> int:
         metavar="SOCKET",
         help="where to tell of itself; the admin port and the private Valkey are then the supervisor's",
     )
+    parser.add_argument(
+        "--journal-only",
+        action="store_true",
+        help="leave it to another process with the same data folder to ship usage to SQL",
+    )
     options = parser.parse_args()
     say = _say if options.supervised is None else _tell
     try:
         require_c_parser()
         settings = load(options.config, os.environ, to_serve=True)  # noqa: TID251 -- handed to the settings
         logs.configure(settings.logs.level)
-        uvloop.run(run(settings, supervised=options.supervised))
+        ships = not options.journal_only
+        uvloop.run(run(settings, supervised=options.supervised, ships=ships))
     except SettingsError as error:
         return say(str(error), MISUSED)
     except KeywrightError as error:

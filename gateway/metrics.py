@@ -165,6 +165,8 @@ class Metrics:
         self._revocations = _Distribution(REVOCATION_BOUNDS)
         self._degraded: dict[StoreName, bool] = {"redis": False, "sql": False}
         self._usage_lost = 0
+        self._usage_damaged = 0
+        self._usage_lag_seconds = 0.0
         self._lags = _Distribution(LAG_BOUNDS)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -210,6 +212,14 @@ class Metrics:
     def usage_lost(self, records: int) -> None:
         """Count usage records that could not be kept."""
         self._usage_lost += records
+
+    def usage_damaged(self, entries: int) -> None:
+        """Count entries of the journal that could not be read."""
+        self._usage_damaged += entries
+
+    def usage_lag(self, seconds: float) -> None:
+        """Note how long ago the oldest request ended that is recorded, but not in SQL."""
+        self._usage_lag_seconds = seconds
 
     def revocation_seconds(self, seconds: float) -> None:
         """Note how long a revocation took to be enforced here."""
@@ -301,6 +311,16 @@ class Metrics:
         yield degraded
         yield CounterMetricFamily(
             "keywright_usage_lost", "Usage records that could not be kept.", value=self._usage_lost
+        )
+        yield CounterMetricFamily(
+            "keywright_usage_damaged",
+            "Entries of the journal that could not be read.",
+            value=self._usage_damaged,
+        )
+        yield GaugeMetricFamily(
+            "keywright_usage_lag_seconds",
+            "How long ago the oldest request ended that is in the journal and not in SQL.",
+            value=self._usage_lag_seconds,
         )
         lags = HistogramMetricFamily(
             "keywright_event_loop_lag_seconds",

@@ -163,12 +163,15 @@ class KeyUsageReader(Protocol):
 
 
 class UsageStore(Protocol):
-    """Where batches of records end up (SQL). Writing the same (worker, sequence) twice changes nothing."""
+    """Where the ledger writes (SQL). Writing the same (worker, sequence) twice changes nothing."""
 
     async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
         """Store `records`, numbered upwards from `first_sequence`, in one transaction. Raises StoreError."""
         ...
 
-    async def count_refused(self, worker: str, counts: Mapping[tuple[int, str], int]) -> None:
-        """Add to the counts of unauthenticated refusals by (minute since the epoch, outcome). Raises StoreError."""
+    async def count_refused(self, worker: str, totals: Mapping[tuple[int, str], int]) -> None:
+        """Keep `worker`'s totals of unauthenticated refusals by (minute since the epoch, outcome). Raises StoreError.
+
+        The highest total stands, so that they may be written again, and in any order.
+        """
         ...

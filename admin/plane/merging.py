@@ -24,7 +24,9 @@ _OF_ONE_PROCESS: Final = ("process_", "python_", "keywright_event_loop_lag_secon
 _OF_ONE_KEY: Final = "keywright_key_"
 _ADDED_UP: Final = frozenset({"counter", "histogram"})
 # True as soon as it is true anywhere, or the worst of all; other gauges are amounts, and are added up.
-_HIGHEST: Final = frozenset({"keywright_degraded", "keywright_lease_stranded_max"})
+_HIGHEST: Final = frozenset(
+    {"keywright_degraded", "keywright_lease_stranded_max", "keywright_usage_lag_seconds"}
+)
 _BORN: Final = "process_start_time_seconds"
 
 _Labels = tuple[tuple[str, str], ...]

@@ -48,7 +48,7 @@ async def run(settings: Settings, workers: Sequence[Path]) -> None:
 async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterator[str]:
     """All of it, listening at the address that the block is given."""
     async with contextlib.AsyncExitStack() as stack:
-        door = await stack.enter_async_context(admitting(settings, is_worker=False))
+        door = await stack.enter_async_context(admitting(settings, is_worker=False, ships=True))
         gatherer = await stack.enter_async_context(
             Gatherer.opened(
                 workers, render_own=door.metrics.render, own_state=lambda: _state_of(door)

@@ -9,13 +9,14 @@ __all__ = ["Door", "admitting", "lone_admission"]
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.app.condition import Condition
-from gateway.app.policy import batch_pace, policy_terms
+from gateway.app.policy import policy_terms
+from gateway.app.recording import Recording, ledger_of
 from gateway.clock import SystemClock
 from gateway.core.credential import Peppers
 from gateway.core.errors import Misuse, StoreError
@@ -43,10 +44,9 @@ from gateway.stores.schema import check_schema
 from gateway.stores.sql_engine import open_engine
 from gateway.stores.sql_imported import SqlImportedDigests
 from gateway.stores.sql_keys import SqlKeyReader
-from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.workers import WorkerRegistry
 from gateway.tasks import Crew
-from gateway.usage.batch import BatchWriter
+from gateway.usage.journal import Journal
 
 # Redis answered a moment ago; if it has gone since, the process serves without it.
 _JOIN_SECONDS = 2.0
@@ -62,7 +62,7 @@ class Door:
     condition: Condition
     terms: Terms
     admission: Admission
-    usage: BatchWriter
+    usage: Journal
     peppers: Peppers
     engine: AsyncEngine
     redis: RedisStore
@@ -109,8 +109,10 @@ class _Stores:
 
 
 @contextlib.asynccontextmanager
-async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Door]:
+async def admitting(settings: Settings, *, is_worker: bool, ships: bool) -> AsyncIterator[Door]:
     """A door that is open for as long as the block lasts; a Redis or Valkey must already run.
+
+    Each records usage in its journal; one of those that share a data folder `ships` all journals to SQL.
 
     Who is no worker (the control plane) remembers keys like one, so revocations wait for it, too; but it
     has a share of the rate in an outage only if it has lately taken tokens (docs/how-it-is-built.md).
@@ -119,25 +121,20 @@ async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Doo
     basis = _basis(settings, is_worker)
     async with contextlib.AsyncExitStack() as stack:
         stores = await _open_stores(stack, basis)
-        usage = BatchWriter(
-            SqlUsageStore(stores.engine),
-            basis.name,
-            on_lost=basis.metrics.usage_lost,
-            on_health=basis.condition.usage_in_sql,
-            pace=batch_pace(settings),
-        )
-        # Closed last but for the stores: whatever was recorded until then is still written.
-        stack.push_async_callback(usage.drain)
+        ledger = ledger_of(settings, stores.engine, basis.clock, basis.metrics, basis.condition)
+        recording = Recording(settings, basis.name, basis.metrics, ledger if ships else None)
+        # Closed last but for the stores: whatever was recorded until then is still shipped.
+        stack.push_async_callback(recording.close)
         stack.push_async_callback(stores.limiter.leave)
         crew = await stack.enter_async_context(Crew())
-        admission, freshness = _admission(stack, basis, stores)
+        admission, freshness = _admission(stack, basis, stores, recording.is_closed)
+        recording.start(crew)
         for part, work in (
             ("feed", stores.feed.run()),
             ("registry", stores.registry.run()),
             ("limiter", stores.limiter.run()),
             ("freshness", freshness.run()),
             ("renewal", stores.renewal.run()),
-            ("usage", usage.run()),
             ("metrics", basis.metrics.run()),
         ):
             _ = crew.start(part, work)
@@ -148,7 +145,7 @@ async def admitting(settings: Settings, *, is_worker: bool) -> AsyncIterator[Doo
             condition=basis.condition,
             terms=basis.terms,
             admission=admission,
-            usage=usage,
+            usage=recording.journal,
             peppers=basis.peppers,
             engine=stores.engine,
             redis=stores.redis,
@@ -167,7 +164,8 @@ def lone_admission(
     """
     basis = _basis(settings, is_worker=False)
     with contextlib.ExitStack() as stack:
-        admission, _ = _admission(stack, basis, _stores_on(basis, engine, redis, lends=False))
+        stores = _stores_on(basis, engine, redis, lends=False)
+        admission, _ = _admission(stack, basis, stores, lambda: False)
         yield admission
 
 
@@ -239,7 +237,10 @@ def _stores_on(basis: _Basis, engine: AsyncEngine, redis: RedisStore, *, lends: 
 
 
 def _admission(
-    stack: contextlib.AsyncExitStack | contextlib.ExitStack, basis: _Basis, stores: _Stores
+    stack: contextlib.AsyncExitStack | contextlib.ExitStack,
+    basis: _Basis,
+    stores: _Stores,
+    is_closed: Callable[[], bool],
 ) -> tuple[Admission, Freshness]:
     clock, keys = basis.clock, basis.settings.keys
     sql_health = SqlHealth(basis.condition.keys_in_sql)
@@ -285,5 +286,6 @@ def _admission(
         peppers=basis.peppers,
         clock=clock,
         is_encoded_slash_allowed=basis.settings.listen.allow_encoded_slash,
+        is_closed=is_closed if basis.settings.usage.when_full == "refuse" else None,
     )
     return admission, freshness

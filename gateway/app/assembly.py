@@ -76,11 +76,13 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def assembled(settings: Settings, *, supervised: Path | None = None) -> AsyncIterator[Worker]:
+async def assembled(
+    settings: Settings, *, supervised: Path | None = None, ships: bool = True
+) -> AsyncIterator[Worker]:
     """A worker that is ready to start; leaving the block closes everything it opened.
 
     By itself it runs the private Valkey and listens on the admin port. With `supervised` both are others',
-    and it tells of itself on that socket.
+    and it tells of itself on that socket. It `ships` usage to SQL unless another process does.
 
     Raises Misuse and StoreError with words for the operator when something it needs is not there.
     """
@@ -89,7 +91,7 @@ async def assembled(settings: Settings, *, supervised: Path | None = None) -> As
             valkey = await stack.enter_async_context(PrivateValkey(settings.data_dir))
             crew = await stack.enter_async_context(Crew())
             _ = crew.start("valkey", valkey.run())
-        door = await stack.enter_async_context(admitting(settings, is_worker=True))
+        door = await stack.enter_async_context(admitting(settings, is_worker=True, ships=ships))
         proxy = await _proxy(stack, settings, door)
         worker = Worker(settings, door, proxy, supervised)
         stack.push_async_callback(worker.operations.close)

@@ -46,5 +46,5 @@ class Condition:
         self.notice("sql", "keys", is_away=error is not None, cause=error.cause if error else "")
 
     def usage_in_sql(self, store: StoreName, is_away: bool) -> None:  # noqa: FBT001 -- a callback's shape
-        """For `BatchWriter`."""
+        """For the ledger."""
         self.notice(store, "usage", is_away=is_away)

@@ -1,6 +1,6 @@
 """From the settings to what admission decides by. Nothing here knows of HTTP, so that both planes can use it."""
 
-__all__ = ["batch_pace", "key_places", "policy_terms", "served_methods"]
+__all__ = ["key_places", "policy_terms", "served_methods"]
 
 from multidict import istr
 
@@ -17,7 +17,6 @@ from gateway.settings.sections import (
     ScopeRuleSettings,
     Settings,
 )
-from gateway.usage.batch import Pace
 
 _ALL_METHODS = "*"
 
@@ -77,13 +76,4 @@ def _rule(rule: ScopeRuleSettings) -> ScopeRule:
 def _limits(plan: PlanSettings) -> tuple[Limit, ...]:
     return tuple(
         Limit(limit.name, limit.quota, limit.window_seconds, limit.per) for limit in plan.limits
-    )
-
-
-def batch_pace(settings: Settings) -> Pace:
-    """How usage is written."""
-    return Pace(
-        queue_max=settings.usage.queue_max,
-        batch_max=settings.usage.flush_size,
-        interval_seconds=settings.usage.flush_interval_seconds,
     )

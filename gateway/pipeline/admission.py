@@ -6,7 +6,7 @@ the answer. It is synchronous as long as what it needs is in memory, and says so
 
 __all__ = ["Admission"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -34,6 +34,11 @@ _HALF = Refused(
 )
 _UNKNOWN = Refused(Refusal.UNKNOWN_KEY)
 _RETRY_SECONDS = 1.0
+_CLOSED = Refused(
+    Refusal.OVERLOADED,
+    hint="No request can be recorded at the moment.",
+    retry_after_seconds=_RETRY_SECONDS,
+)
 _THROTTLED_HINT = "Too many unknown API keys came from this address."
 
 
@@ -50,7 +55,8 @@ class Admission:
     """Decides about requests. `decide` neither waits nor raises.
 
     Its steps, in the order in which `decide` takes them, are there for whoever asks for less than a request
-    (verify, explain): `find`, `refused_state`, `refused_place`, `route`, `take`.
+    (verify, explain): `find`, `refused_state`, `refused_place`, `route`, `take`. While it `is_closed` (None: it
+    never is) nobody is found.
     """
 
     terms: Terms
@@ -62,6 +68,7 @@ class Admission:
     peppers: Peppers
     clock: Clock
     is_encoded_slash_allowed: bool = False
+    is_closed: Callable[[], bool] | None = None
 
     def decide(self, inquiry: Inquiry) -> Decision:
         """Yes, no, or "this needs I/O"."""
@@ -91,6 +98,8 @@ class Admission:
         self, credential: Credential | Pair, address: str
     ) -> KnownKey | Refused | Waits[KnownKey | Refused]:
         """The key that the credential proves, in whatever state it is; `address` answers for failures."""
+        if self.is_closed is not None and self.is_closed():
+            return _CLOSED
         # The digest first: whose is known need not be parsed again.
         digest = credential.digest(self.peppers.current)
         known = self.known.get(digest)

@@ -16,10 +16,11 @@ _YOUNG_OBJECTS = 50_000
 _COLLECTIONS = 20
 
 
-async def run(settings: Settings, *, supervised: Path | None = None) -> None:
+async def run(settings: Settings, *, supervised: Path | None = None, ships: bool = True) -> None:
     """Serve until SIGTERM or SIGINT, then drain. A second signal ends the wait.
 
-    `supervised` is the socket to tell of itself on, when a supervisor runs what workers share.
+    `supervised` is the socket to tell of itself on, when a supervisor runs what workers share; it `ships` usage
+    to SQL unless another process does.
     Raises Misuse, with words for the operator, when it cannot start.
     """
     loop = asyncio.get_running_loop()
@@ -31,7 +32,7 @@ async def run(settings: Settings, *, supervised: Path | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard)
-    async with assembled(settings, supervised=supervised) as worker:
+    async with assembled(settings, supervised=supervised, ships=ships) as worker:
         await worker.start()
         _calm_garbage_collection()
         await stop.wait()
@@ -41,8 +42,7 @@ async def run(settings: Settings, *, supervised: Path | None = None) -> None:
 def _calm_garbage_collection() -> None:
     """What exists by now stays, and what a request makes is freed by its last reference.
 
-    With the defaults a tenth of a busy worker's time went into looking for cycles among records that
-    wait for their batch (docs/performance.md).
+    With the defaults a tenth of a busy worker's time went into looking for cycles (docs/performance.md).
     """
     gc.collect()
     gc.freeze()

@@ -84,12 +84,14 @@ class _House:
         self._settings = settings
         self._drain_seconds = settings.listen.drain_deadline_seconds + _WORKER_EXTRA_SECONDS
         config = () if plan.config is None else ("-c", str(plan.config))
+        # The control plane ships usage for all; without one, the workers agree on one of them.
+        ledger = () if plan.control_plane is None else ("--journal-only",)
         # A list: several workers share the proxy's port, and each has a socket of its own.
         sockets = [folder / "worker-0.sock"]
         self._workers = [
             Post(
                 socket.stem,
-                ("-P", "-m", "gateway", *config, "--supervised", str(socket)),
+                ("-P", "-m", "gateway", *config, *ledger, "--supervised", str(socket)),
                 _with_port(plan.variables, "KEYWRIGHT_LISTEN__PORT", settings.listen.port),
                 clock,
             )

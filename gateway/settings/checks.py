@@ -4,14 +4,18 @@ even while single fields are wrong; what is not of the expected kind is told els
 
 __all__ = ["defined", "mistakes"]
 
+import contextlib
 from collections.abc import Collection, Iterator
 
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.settings.document import Document
 from gateway.settings.problems import FieldPath, Problem, did_you_mean, field_text, listed
 from gateway.settings.sections import METHODS, AdminSettings, ListenSettings, PlanSettings, Settings
+from gateway.settings.values import Size
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not listened on
+
+_SEGMENTS_MIN = 4
 
 
 def mistakes(document: Document) -> list[Problem]:
@@ -25,6 +29,7 @@ def mistakes(document: Document) -> list[Problem]:
         *_shadowed(document),
         *_ports(document),
         *_key_headers(document),
+        *_journal(document),
     ]
 
 
@@ -237,6 +242,26 @@ def _key_headers(document: Document) -> Iterator[Problem]:
             "one header cannot carry both the API key and the API secret",
             "give each a header of its own",
         )
+
+
+def _journal(document: Document) -> Iterator[Problem]:
+    """A worker and the control plane have two files each; less room than that records nothing."""
+    usual = Settings().usage
+    segment = _bytes(document, "segment_size", usual.segment_size_bytes)
+    most = _bytes(document, "journal_max", usual.journal_max_bytes)
+    if most < _SEGMENTS_MIN * segment:
+        is_written = document.get(("usage", "journal_max")) is not None
+        yield document.problem(
+            ("usage", "journal_max" if is_written else "segment_size"),
+            f"the journal has no room for {_SEGMENTS_MIN} files of {segment} bytes",
+            "raise usage.journal_max, or lower usage.segment_size",
+        )
+
+
+def _bytes(document: Document, name: str, usual: int) -> int:
+    with contextlib.suppress(ValueError):
+        return Size("0", "1048576GiB").read(document.get(("usage", name)))
+    return usual
 
 
 def _address(

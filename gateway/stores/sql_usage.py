@@ -66,18 +66,20 @@ class SqlUsageStore:
             self._days.clear()
         self._days.update(batch.days)
 
-    async def count_refused(self, worker: str, counts: Mapping[tuple[int, str], int]) -> None:
-        """Add to the counts of unauthenticated refusals by (minute since the epoch, outcome). Raises StoreError."""
-        if not counts:
+    async def count_refused(self, worker: str, totals: Mapping[tuple[int, str], int]) -> None:
+        """Raise what stands for (minute since the epoch, outcome) of `worker` to these totals. Raises StoreError."""
+        if not totals:
             return
+        # In one order: two who write the same rows cannot wait for each other in a circle.
         rows = [
-            {"minute": minute, "worker": worker, "outcome": outcome, "count": count}
-            for (minute, outcome), count in counts.items()
+            {"minute": minute, "worker": worker, "outcome": outcome, "count": total}
+            for (minute, outcome), total in sorted(totals.items())
         ]
         adding = _insert(self._engine, refused_requests)
         statement = adding.on_conflict_do_update(
             index_elements=list(refused_requests.primary_key.columns),
-            set_={"count": refused_requests.c.count + adding.excluded["count"]},
+            set_={"count": adding.excluded["count"]},
+            where=refused_requests.c.count < adding.excluded["count"],
         )
         async with write_transaction(
             self._engine, "count refusals", self._deadline_seconds

@@ -81,7 +81,8 @@ class Journal:
 
     def _held(self) -> Hold:
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._root.parent, self._root):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return Hold.make(self._folder)
         except OSError as error:
             raise Misuse(

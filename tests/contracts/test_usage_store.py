@@ -1,4 +1,4 @@
-"""What the usage store owes the batch writer and its reader, on either database."""
+"""What the usage store owes the ledger and its reader, on either database."""
 
 import dataclasses
 
@@ -122,11 +122,12 @@ async def test_only_the_keys_own(sql_engine: AsyncEngine) -> None:
     assert await names_of(sql_engine) == ["mine"]
 
 
-async def test_refusals_add_up(sql_engine: AsyncEngine) -> None:
-    """A flood is one row that counts, per minute, worker and reason."""
+async def test_the_highest_total_of_refusals_stands(sql_engine: AsyncEngine) -> None:
+    """A flood is one row per minute, worker and reason; totals that are written again, or late, change nothing."""
     store = SqlUsageStore(sql_engine)
     await store.count_refused("w1", {(7, "unknown_key"): 3, (8, "unknown_key"): 1})
-    await store.count_refused("w1", {(7, "unknown_key"): 4})
+    await store.count_refused("w1", {(7, "unknown_key"): 7})
+    await store.count_refused("w1", {(7, "unknown_key"): 3, (8, "unknown_key"): 1})
     await store.count_refused("w2", {(7, "unknown_key"): 1})
     order = refused_requests.select().order_by(refused_requests.c.minute, refused_requests.c.worker)
 
