@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     initialize,
     invariant,
+    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -26,7 +28,7 @@ from sqlalchemy import delete, update
 
 from admin.core.faults import Conflict, NotAllowed
 from admin.services.accounts import AccountChange
-from admin.services.keys import KeyChange
+from admin.services.keys import KeyChange, KeyView
 from admin.services.users import UserChange
 from gateway.core.key_state import state_refusal
 from gateway.core.routes import RouteTable
@@ -50,7 +52,9 @@ TERMS = Terms(
 )
 
 some_scopes = st.sets(st.sampled_from(SCOPES), min_size=1)
-some_seconds = st.sampled_from([1.0, 60.0, 3600.0, DAY_SECONDS, 8 * DAY_SECONDS])
+# What hides everything else is done now and then.
+mostly_on = st.sampled_from([True, True, True, False])
+some_seconds = st.sampled_from([1.0, 30.0, 60.0, 3600.0, DAY_SECONDS, 8 * DAY_SECONDS])
 
 
 @dataclass
@@ -86,9 +90,9 @@ class Lives(RuleBasedStateMachine):
     keys: Bundle[str] = Bundle("keys")
     url = ""
 
-    @initialize()
-    def begin(self) -> None:
-        """One account, on the plan that offers everything."""
+    @initialize(target=keys)
+    def begin(self) -> MultipleResults[str]:
+        """One account, on the plan that offers everything, with a key of nobody's and one of a member's."""
         self.runner = asyncio.Runner()
         self.stand = self.run(self._stand())
         self.plan = PLANS[0]
@@ -98,6 +102,7 @@ class Lives(RuleBasedStateMachine):
         self.account = self.run(self.stand.account(self.plan)).id
         made = [self.run(self.stand.user(self.account)).id for _ in range(2)]
         self.users = {user_id: ModelUser() for user_id in made}
+        return multiple(*(self._made(set(SCOPES), owner, None, None) for owner in (None, made[0])))
 
     async def _stand(self) -> KeyStand:
         engine = open_engine(self.url)
@@ -152,6 +157,11 @@ class Lives(RuleBasedStateMachine):
             not self.users[user_id].is_active or not scopes <= self.may_hold(user_id)
         ):
             user_id = None
+        return self._made(scopes, user_id, life, wait)
+
+    def _made(
+        self, scopes: set[str], user_id: str | None, life: float | None, wait: float | None
+    ) -> str:
         made = self.run(
             self.stand.made(
                 self.account,
@@ -179,16 +189,28 @@ class Lives(RuleBasedStateMachine):
         with self.expecting(ended):
             made = self.run(self.stand.keys.rotate(OPERATOR, key, overlap)).key
         if ended is None:
-            for secret in model.secrets.values():
-                if overlap == 0:
-                    secret.ends_at = min(secret.ends_at, self.now)
-                elif secret.is_present and overlap is None:
-                    secret.is_watched, secret.touched_at = True, self.now
-                elif secret.is_present and overlap is not None:
-                    secret.ends_at = min(secret.ends_at, self.now + overlap)
-                secret.is_present = False
-            (new,) = {secret.id for secret in made.secrets} - model.secrets.keys()
-            model.secrets[new] = ModelSecret()
+            self._replaced(model, made, overlap)
+
+    @rule(key=keys)
+    def regenerate(self, key: str) -> None:
+        """A new secret, and the end of all older ones."""
+        model = self.model[key]
+        with self.expecting(Conflict if model.is_over else None):
+            made = self.run(self.stand.keys.regenerate(OPERATOR, key)).key
+        if not model.is_over:
+            self._replaced(model, made, 0.0)
+
+    def _replaced(self, model: ModelKey, made: KeyView, overlap: float | None) -> None:
+        for secret in model.secrets.values():
+            if overlap == 0:
+                secret.ends_at = min(secret.ends_at, self.now)
+            elif secret.is_present and overlap is None:
+                secret.is_watched, secret.touched_at = True, self.now
+            elif secret.is_present and overlap is not None:
+                secret.ends_at = min(secret.ends_at, self.now + overlap)
+            secret.is_present = False
+        (new,) = {secret.id for secret in made.secrets} - model.secrets.keys()
+        model.secrets[new] = ModelSecret()
 
     @rule(key=keys, number=st.integers(0, 5))
     def end_secret(self, key: str, number: int) -> None:
@@ -202,7 +224,7 @@ class Lives(RuleBasedStateMachine):
         if not is_refused:
             secret.ends_at = min(secret.ends_at, self.now)
 
-    @rule(key=keys, is_on=st.booleans())
+    @rule(key=keys, is_on=mostly_on)
     def switch(self, key: str, is_on: bool) -> None:
         """On or off."""
         act = self.stand.keys.enable if is_on else self.stand.keys.disable
@@ -210,10 +232,12 @@ class Lives(RuleBasedStateMachine):
             self.run(act(OPERATOR, key))
         self.model[key].is_on = is_on
 
-    @rule(key=keys, is_deleted=st.booleans())
-    def end(self, key: str, is_deleted: bool) -> None:
-        """For good."""
-        act = self.stand.keys.delete if is_deleted else self.stand.keys.revoke
+    @rule(key=keys, how=st.integers(0, 5))
+    def end(self, key: str, how: int) -> None:
+        """For good; mostly not yet."""
+        if how > 1:
+            return
+        act = self.stand.keys.delete if how else self.stand.keys.revoke
         self.run(act(OPERATOR, key))
         self.model[key].is_over = True
 
@@ -268,7 +292,7 @@ class Lives(RuleBasedStateMachine):
         self.run(self.stand.users.change(OPERATOR, user_id, change))
         self.users[user_id].scopes = scopes
 
-    @rule(user=st.integers(0, 1), is_active=st.booleans())
+    @rule(user=st.integers(0, 1), is_active=mostly_on)
     def switch_user(self, user: int, is_active: bool) -> None:
         """A member comes or goes."""
         user_id = list(self.users)[user]
@@ -282,7 +306,7 @@ class Lives(RuleBasedStateMachine):
         self.run(self.stand.accounts.change(OPERATOR, self.account, AccountChange(plan=plan)))
         self.plan = plan
 
-    @rule(is_let_through=st.booleans())
+    @rule(is_let_through=mostly_on)
     def switch_account(self, is_let_through: bool) -> None:
         """API access on or off."""
         act = (
@@ -377,7 +401,7 @@ def test_no_key_does_more_than_it_may(sql_url: str) -> None:
         machine,
         settings=settings(
             max_examples=20,
-            stateful_step_count=25,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
