@@ -3,7 +3,7 @@
 __all__ = ["CLOSE", "CLOSED", "KEPT", "Call", "ClientGone", "Lingering"]
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import HttpVersion11, web
 
@@ -51,10 +51,12 @@ class Call:
     """The request, its connection, and what is known of it."""
 
     __slots__ = (
+        "_record",
         "connection",
         "exchange",
         "is_body_taken",
         "is_head_sent",
+        "is_recorded",
         "is_upgrade",
         "keeps_alive",
         "request",
@@ -66,14 +68,20 @@ class Call:
         request: web.BaseRequest,
         connection: Connection,
         exchange: Exchange,
+        record: Callable[[Exchange], None],
         *,
         keeps_alive: bool,
     ) -> None:
-        """`keeps_alive` says whether the connection may serve a further request after this one."""
+        """`record` takes the exchange when it has ended.
+
+        `keeps_alive` says whether the connection may serve a further request after this one.
+        """
         self.request = request
         self.connection = connection
         self.exchange = exchange
         self.keeps_alive = keeps_alive
+        self._record = record
+        self.is_recorded = False
         self.is_head_sent = False
         self.is_body_taken = False
         self.is_upgrade = False
@@ -113,6 +121,17 @@ class Call:
             raise ClientGone
         transport.write(data)
 
+    def write_last(self, data: bytes) -> None:
+        """Record the request, and only then send the last of its answer. Raises ClientGone."""
+        self.record()
+        self.write(data)
+
+    def record(self) -> None:
+        """The request has ended; said again, it changes nothing."""
+        if not self.is_recorded:
+            self.is_recorded = True
+            self._record(self.exchange)
+
     def overdue(self) -> Refused | None:
         """After a cancellation: the deadline that was missed, or None when it has another cause."""
         reason = self.connection.expired
@@ -125,7 +144,9 @@ class Call:
 
     def refused(self, reason: Refusal, hint: str = "") -> Refused:
         """A refusal with what is known of the caller."""
-        return Refused(reason, key=self.exchange.key, route=self.exchange.route, hint=hint)
+        return Refused(
+            reason, key=self.exchange.key, route=self.exchange.route, hint=hint
+        )
 
     async def drop_body(self, seconds: float) -> bool:
         """Read and drop the rest of a small body; False if it did not come in time, or is broken."""

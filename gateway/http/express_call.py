@@ -107,7 +107,12 @@ class ExpressCall:
     _upstream: Upstream
 
     def __init__(
-        self, terms: ExpressTerms, client: Client, head: RequestHead, body: bytes, address: str
+        self,
+        terms: ExpressTerms,
+        client: Client,
+        head: RequestHead,
+        body: bytes,
+        address: str,
     ) -> None:
         """`address` is the client's, past trusted proxies. `due` is when the upstream is late, 0 for never."""
         self._terms = terms
@@ -194,17 +199,28 @@ class ExpressCall:
 
     def _composed(self, connection: UpstreamConnection) -> bytes | Refused:
         """The request as the upstream gets it, in one piece."""
-        head, admitted, client, body = self._head, self._admitted, self._client, self._body
+        head, admitted, client, body = (
+            self._head,
+            self._admitted,
+            self._client,
+            self._body,
+        )
         host = head.headers.get("Host", "")
-        arrival = Arrival(client.peer, client.is_trusted, "http", host, self._exchange.request_id)
+        arrival = Arrival(
+            client.peer, client.is_trusted, "http", host, self._exchange.request_id
+        )
         names = self._terms.front.terms.names
         lines = request_lines(head.raw_headers, arrival, admitted.known.identity, names)
         if isinstance(lines, str):
-            return Refused(Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines)
+            return Refused(
+                Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines
+            )
         length = b""
         if body or head.method in _WITH_BODY or "Content-Length" in head.headers:
             length = b"Content-Length: %d\r\n" % len(body)
-        line = f"{head.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode("ascii")
+        line = f"{head.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode(
+            "ascii"
+        )
         is_kept = self._upstream.is_host_preserved
         named = host.encode("ascii") if is_kept else connection.target.authority
         return b"".join((line, named, b"\r\n", lines, length, b"\r\n", body))
@@ -215,7 +231,9 @@ class ExpressCall:
         """Pass the head on, and what came with it."""
         exchange, front = self._exchange, self._terms.front
         ours = [("X-Request-Id", exchange.request_id)]
-        ours += ratelimit_fields(self._admitted.grant, legacy=front.terms.has_legacy_headers)
+        ours += ratelimit_fields(
+            self._admitted.grant, legacy=front.terms.has_legacy_headers
+        )
         lines = response_lines(message.raw_headers, ours)
         code = message.code
         has_body = self._head.method != "HEAD" and code not in _BODILESS
@@ -228,12 +246,11 @@ class ExpressCall:
             self._let_go()
             if has_body and "Content-Length" not in message.headers:
                 lines += b"Content-Length: %d\r\n" % len(body)
-            self._pass_on(code, lines, body if has_body else b"")
-            self._end()
+            self._end(self._begun(code, lines, body if has_body else b""))
         else:
             self._is_chunked = "Content-Length" not in message.headers
             lines = lines + _CHUNKED if self._is_chunked else lines
-            self._pass_on(code, lines, body)
+            self._client.write(self._begun(code, lines, body))
             self._wait_for_more()
 
     def answer_goes_on(self, body: bytes, *, is_last: bool) -> None:
@@ -241,11 +258,12 @@ class ExpressCall:
         self._exchange.bytes_out += len(body)
         if self._is_chunked:
             body = _chunk(body) + _LAST_CHUNK if is_last else _chunk(body)
-        self._client.write(body)
         if is_last:
+            # Before the write, which may say that the client is slow: the connection is another's already.
             self._upstream_connection = None
-            self._end()
+            self._end(body)
         else:
+            self._client.write(body)
             self._wait_for_more()
 
     def answer_failed(self, failure: Failure, reason: Refusal) -> None:
@@ -253,7 +271,9 @@ class ExpressCall:
         self._upstream_connection = None
         self._attempts += 1
         # Usually a kept connection that the upstream had just closed; once more, on another.
-        if self._attempts == 1 and may_retry(failure, self._head.method, 1, is_body_read=False):
+        if self._attempts == 1 and may_retry(
+            failure, self._head.method, 1, is_body_read=False
+        ):
             self.due = 0.0
             self._upstream.pool.ask(self, is_fresh=True)
             return
@@ -284,13 +304,13 @@ class ExpressCall:
         self._let_go()
         self._finished()
 
-    def _pass_on(self, code: int, lines: bytes, body: bytes) -> None:
-        """The head of the answer, and the first of its body, in one write."""
+    def _begun(self, code: int, lines: bytes, body: bytes) -> bytes:
+        """The head of the answer, and the first of its body, for one write."""
         self._exchange.answered(code)
         self._exchange.bytes_out = len(body)
         self._is_head_sent = True
         data = _chunk(body) if self._is_chunked else body
-        self._client.write(head(code, lines, self._framing) + data)
+        return head(code, lines, self._framing) + data
 
     def _wait_for_more(self) -> None:
         if self._client.writing_paused:
@@ -305,10 +325,11 @@ class ExpressCall:
         self._is_head_sent = True
         has_body = self._head.method != "HEAD"
         front = self._terms.front
-        self._client.write(
-            front.problem(refused, exchange.request_id, self._framing, has_body=has_body)
+        self._end(
+            front.problem(
+                refused, exchange.request_id, self._framing, has_body=has_body
+            )
         )
-        self._end()
 
     def _fail(self, reason: Refusal) -> None:
         """What went wrong behind us: an answer of our own, or the end of one that had begun."""
@@ -322,9 +343,11 @@ class ExpressCall:
         # The connection's end is told to `client_gone`, which records it.
         self._client.abort()
 
-    def _end(self) -> None:
+    def _end(self, last: bytes) -> None:
+        """Record the request, and only then send the last of its answer: who has it all has been recorded."""
         self.due = 0.0
         self._finished()
+        self._client.write(last)
         self._client.ended()
 
     def _finished(self) -> None:

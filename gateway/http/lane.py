@@ -86,14 +86,17 @@ class Lane:
         exchange = self.front.exchange(connection.peer, "", "", None)
         refused = Refused(reason)
         exchange.refused(refused)
+        self.front.finished(exchange)
         transport = connection.transport
         if transport is not None and not transport.is_closing():
             transport.write(self.front.problem(refused, exchange.request_id, CLOSE))
-        self.front.finished(exchange)
         connection.cut()
 
     def failed(
-        self, connection: Connection, request: web.BaseRequest, error: BaseException | None
+        self,
+        connection: Connection,
+        request: web.BaseRequest,
+        error: BaseException | None,
     ) -> web.StreamResponse:
         """Answer what could not be parsed, or what we failed on; the connection ends with it."""
         if isinstance(error, HttpProcessingError):
@@ -110,7 +113,9 @@ class Lane:
             else:
                 call.keeps_alive = False
                 refused = call.refused(Refusal.INTERNAL)
-                call.write(self.front.problem(refused, call.exchange.request_id, call.framing))
+                call.write(
+                    self.front.problem(refused, call.exchange.request_id, call.framing)
+                )
         return Lingering(connection)
 
     def _open(self, request: web.BaseRequest) -> Call:
@@ -123,7 +128,13 @@ class Lane:
             headers.get("X-Request-Id"),
         )
         connection.task = connection.current_task()
-        return Call(request, connection, exchange, keeps_alive=request.keep_alive)
+        return Call(
+            request,
+            connection,
+            exchange,
+            self.front.finished,
+            keeps_alive=request.keep_alive,
+        )
 
     def _address(self, connection: Connection, headers: CIMultiDictProxy[str]) -> str:
         front = self.front
@@ -221,14 +232,14 @@ class Lane:
         answer = self.front.problem(
             refused, call.exchange.request_id, call.framing, has_body=not is_head
         )
-        call.write(answer)
         call.is_head_sent = True
+        call.write_last(answer)
 
     def _close(self, call: Call) -> None:
         connection = call.connection
         connection.unwatch()
         connection.unwatch_body()
-        self.front.finished(call.exchange)
+        call.record()
 
     async def _leave(self, call: Call) -> web.StreamResponse:
         """After the answer: what becomes of the connection, and of a body that nobody wanted."""
@@ -242,7 +253,10 @@ class Lane:
 
 
 async def _pass_on(
-    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], upstream: Upstream
+    call: Call,
+    response: aiohttp.ClientResponse,
+    ours: list[TextField],
+    upstream: Upstream,
 ) -> Refused | None:
     try:
         if call.is_upgrade and response.status == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -251,6 +265,9 @@ async def _pass_on(
     finally:
         # An answer that was read to its end has given its connection back already.
         if not response.closed:
-            if response.connection is not None and response.connection.transport is not None:
+            if (
+                response.connection is not None
+                and response.connection.transport is not None
+            ):
                 response.connection.transport.abort()
             response.close()

@@ -16,7 +16,10 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 async def relay(
-    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], idle_seconds: float
+    call: Call,
+    response: aiohttp.ClientResponse,
+    ours: list[TextField],
+    idle_seconds: float,
 ) -> Refused | None:
     """Pass the whole answer on; None when that is done, else why it could not be (call.is_head_sent tells how far).
 
@@ -27,15 +30,17 @@ async def relay(
         return call.refused(Refusal.UPSTREAM_INVALID)
     call.exchange.answered(response.status)
     if call.request.method == "HEAD" or response.status in _BODILESS:
-        call.write(head(response.status, lines, call.framing))
         call.is_head_sent = True
+        call.write_last(head(response.status, lines, call.framing))
         return None
     if response.content.is_eof():
         return _whole(call, response, lines)
     return await _streamed(call, response, lines, idle_seconds)
 
 
-def _whole(call: Call, response: aiohttp.ClientResponse, lines: bytes) -> Refused | None:
+def _whole(
+    call: Call, response: aiohttp.ClientResponse, lines: bytes
+) -> Refused | None:
     """A short answer has all come in already: one write, and no chunks."""
     try:
         body = response.content.read_nowait()
@@ -44,8 +49,8 @@ def _whole(call: Call, response: aiohttp.ClientResponse, lines: bytes) -> Refuse
     if "Content-Length" not in response.headers:
         lines += b"Content-Length: %d\r\n" % len(body)
     call.exchange.bytes_out = len(body)
-    call.write(head(response.status, lines, call.framing) + body)
     call.is_head_sent = True
+    call.write_last(head(response.status, lines, call.framing) + body)
     return None
 
 
@@ -72,15 +77,16 @@ async def _streamed(
             return call.refused(Refusal.UPSTREAM_UNREACHABLE)
         finally:
             connection.unwatch()
-        if not chunk:
-            break
         call.exchange.bytes_out += len(chunk)
-        call.write(pending + (b"%x\r\n%b\r\n" % (len(chunk), chunk) if is_chunked else chunk))
         call.is_head_sent = True
+        if chunk and is_chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        if content.is_eof():
+            call.write_last(
+                pending + chunk + _LAST_CHUNK if is_chunked else pending + chunk
+            )
+            return None
+        call.write(pending + chunk)
         pending = b""
         if connection.writing_paused:
             await call.request.writer.drain()
-    if is_chunked or pending:
-        call.write(pending + _LAST_CHUNK if is_chunked else pending)
-        call.is_head_sent = True
-    return None
