@@ -144,9 +144,7 @@ class Call:
 
     def refused(self, reason: Refusal, hint: str = "") -> Refused:
         """A refusal with what is known of the caller."""
-        return Refused(
-            reason, key=self.exchange.key, route=self.exchange.route, hint=hint
-        )
+        return Refused(reason, key=self.exchange.key, route=self.exchange.route, hint=hint)
 
     async def drop_body(self, seconds: float) -> bool:
         """Read and drop the rest of a small body; False if it did not come in time, or is broken."""

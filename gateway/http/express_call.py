@@ -206,21 +206,15 @@ class ExpressCall:
             self._body,
         )
         host = head.headers.get("Host", "")
-        arrival = Arrival(
-            client.peer, client.is_trusted, "http", host, self._exchange.request_id
-        )
+        arrival = Arrival(client.peer, client.is_trusted, "http", host, self._exchange.request_id)
         names = self._terms.front.terms.names
         lines = request_lines(head.raw_headers, arrival, admitted.known.identity, names)
         if isinstance(lines, str):
-            return Refused(
-                Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines
-            )
+            return Refused(Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines)
         length = b""
         if body or head.method in _WITH_BODY or "Content-Length" in head.headers:
             length = b"Content-Length: %d\r\n" % len(body)
-        line = f"{head.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode(
-            "ascii"
-        )
+        line = f"{head.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode("ascii")
         is_kept = self._upstream.is_host_preserved
         named = host.encode("ascii") if is_kept else connection.target.authority
         return b"".join((line, named, b"\r\n", lines, length, b"\r\n", body))
@@ -231,9 +225,7 @@ class ExpressCall:
         """Pass the head on, and what came with it."""
         exchange, front = self._exchange, self._terms.front
         ours = [("X-Request-Id", exchange.request_id)]
-        ours += ratelimit_fields(
-            self._admitted.grant, legacy=front.terms.has_legacy_headers
-        )
+        ours += ratelimit_fields(self._admitted.grant, legacy=front.terms.has_legacy_headers)
         lines = response_lines(message.raw_headers, ours)
         code = message.code
         has_body = self._head.method != "HEAD" and code not in _BODILESS
@@ -271,9 +263,7 @@ class ExpressCall:
         self._upstream_connection = None
         self._attempts += 1
         # Usually a kept connection that the upstream had just closed; once more, on another.
-        if self._attempts == 1 and may_retry(
-            failure, self._head.method, 1, is_body_read=False
-        ):
+        if self._attempts == 1 and may_retry(failure, self._head.method, 1, is_body_read=False):
             self.due = 0.0
             self._upstream.pool.ask(self, is_fresh=True)
             return
@@ -325,11 +315,7 @@ class ExpressCall:
         self._is_head_sent = True
         has_body = self._head.method != "HEAD"
         front = self._terms.front
-        self._end(
-            front.problem(
-                refused, exchange.request_id, self._framing, has_body=has_body
-            )
-        )
+        self._end(front.problem(refused, exchange.request_id, self._framing, has_body=has_body))
 
     def _fail(self, reason: Refusal) -> None:
         """What went wrong behind us: an answer of our own, or the end of one that had begun."""

@@ -113,9 +113,7 @@ class Lane:
             else:
                 call.keeps_alive = False
                 refused = call.refused(Refusal.INTERNAL)
-                call.write(
-                    self.front.problem(refused, call.exchange.request_id, call.framing)
-                )
+                call.write(self.front.problem(refused, call.exchange.request_id, call.framing))
         return Lingering(connection)
 
     def _open(self, request: web.BaseRequest) -> Call:
@@ -265,9 +263,6 @@ async def _pass_on(
     finally:
         # An answer that was read to its end has given its connection back already.
         if not response.closed:
-            if (
-                response.connection is not None
-                and response.connection.transport is not None
-            ):
+            if response.connection is not None and response.connection.transport is not None:
                 response.connection.transport.abort()
             response.close()

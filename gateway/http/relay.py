@@ -38,9 +38,7 @@ async def relay(
     return await _streamed(call, response, lines, idle_seconds)
 
 
-def _whole(
-    call: Call, response: aiohttp.ClientResponse, lines: bytes
-) -> Refused | None:
+def _whole(call: Call, response: aiohttp.ClientResponse, lines: bytes) -> Refused | None:
     """A short answer has all come in already: one write, and no chunks."""
     try:
         body = response.content.read_nowait()
@@ -82,9 +80,7 @@ async def _streamed(
         if chunk and is_chunked:
             chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
         if content.is_eof():
-            call.write_last(
-                pending + chunk + _LAST_CHUNK if is_chunked else pending + chunk
-            )
+            call.write_last(pending + chunk + _LAST_CHUNK if is_chunked else pending + chunk)
             return None
         call.write(pending + chunk)
         pending = b""
