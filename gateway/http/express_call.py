@@ -107,12 +107,7 @@ class ExpressCall:
     _upstream: Upstream
 
     def __init__(
-        self,
-        terms: ExpressTerms,
-        client: Client,
-        head: RequestHead,
-        body: bytes,
-        address: str,
+        self, terms: ExpressTerms, client: Client, head: RequestHead, body: bytes, address: str
     ) -> None:
         """`address` is the client's, past trusted proxies. `due` is when the upstream is late, 0 for never."""
         self._terms = terms
@@ -199,12 +194,7 @@ class ExpressCall:
 
     def _composed(self, connection: UpstreamConnection) -> bytes | Refused:
         """The request as the upstream gets it, in one piece."""
-        head, admitted, client, body = (
-            self._head,
-            self._admitted,
-            self._client,
-            self._body,
-        )
+        head, admitted, client, body = self._head, self._admitted, self._client, self._body
         host = head.headers.get("Host", "")
         arrival = Arrival(client.peer, client.is_trusted, "http", host, self._exchange.request_id)
         names = self._terms.front.terms.names

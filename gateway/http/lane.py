@@ -93,10 +93,7 @@ class Lane:
         connection.cut()
 
     def failed(
-        self,
-        connection: Connection,
-        request: web.BaseRequest,
-        error: BaseException | None,
+        self, connection: Connection, request: web.BaseRequest, error: BaseException | None
     ) -> web.StreamResponse:
         """Answer what could not be parsed, or what we failed on; the connection ends with it."""
         if isinstance(error, HttpProcessingError):
@@ -127,11 +124,7 @@ class Lane:
         )
         connection.task = connection.current_task()
         return Call(
-            request,
-            connection,
-            exchange,
-            self.front.finished,
-            keeps_alive=request.keep_alive,
+            request, connection, exchange, self.front.finished, keeps_alive=request.keep_alive
         )
 
     def _address(self, connection: Connection, headers: CIMultiDictProxy[str]) -> str:
@@ -251,10 +244,7 @@ class Lane:
 
 
 async def _pass_on(
-    call: Call,
-    response: aiohttp.ClientResponse,
-    ours: list[TextField],
-    upstream: Upstream,
+    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], upstream: Upstream
 ) -> Refused | None:
     try:
         if call.is_upgrade and response.status == HTTPStatus.SWITCHING_PROTOCOLS:

@@ -16,10 +16,7 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 async def relay(
-    call: Call,
-    response: aiohttp.ClientResponse,
-    ours: list[TextField],
-    idle_seconds: float,
+    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], idle_seconds: float
 ) -> Refused | None:
     """Pass the whole answer on; None when that is done, else why it could not be (call.is_head_sent tells how far).
 
