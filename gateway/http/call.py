@@ -146,6 +146,14 @@ class Call:
         """A refusal with what is known of the caller."""
         return Refused(reason, key=self.exchange.key, route=self.exchange.route, hint=hint)
 
+    async def is_read(self) -> bool:
+        """Wait until the client has taken most of the answer; False if it goes away instead."""
+        try:
+            await self.request.writer.drain()
+        except ConnectionError:
+            return False
+        return True
+
     async def drop_body(self, seconds: float) -> bool:
         """Read and drop the rest of a small body; False if it did not come in time, or is broken."""
         self.connection.watch_body(seconds)

@@ -55,6 +55,7 @@ class Connection(web.RequestHandler):
         "_lingering",
         "_stalled_bytes",
         "_stalled_since",
+        "_wire",
         "address",
         "bounds",
         "call",
@@ -104,6 +105,8 @@ class Connection(web.RequestHandler):
         self._lingering: asyncio.Future[None] | None = None
         self._stalled_since = 0.0
         self._stalled_bytes = 0
+        # As `transport`, which aiohttp forgets when it closes: but that takes until the client has read all.
+        self._wire: asyncio.Transport | None = None
         self.expired: Refusal | None = None
         self.task: asyncio.Task[object] | None = None
         # Of whoever handles requests here; the connection only keeps it.
@@ -146,6 +149,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self._wire = self.transport
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self._head_since = self._loop.time()
@@ -173,6 +177,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of whoever waits for the end."""
         super().connection_lost(exc)
+        self._wire = None
         self._release()
 
     def handle_error(
@@ -196,7 +201,8 @@ class Connection(web.RequestHandler):
             )
         elif self._head_since and now - self._head_since >= self.bounds.header_seconds:
             self._head_late()
-        elif self.writing_paused:
+        elif self.writing_paused or (self._wire is not None and self._wire.is_closing()):
+            # A connection that closes waits for its client, too: to read what was written.
             self._check_stalled(now)
         else:
             self._stalled_since = 0.0
@@ -217,7 +223,7 @@ class Connection(web.RequestHandler):
 
     def abort(self) -> None:
         """Break the connection off so that nobody takes what was sent for a whole answer."""
-        transport = self.transport
+        transport = self._wire
         if transport is None:
             return
         raw = transport.get_extra_info("socket")
@@ -266,7 +272,7 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def _check_stalled(self, now: float) -> None:
-        waiting = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        waiting = 0 if self._wire is None else self._wire.get_write_buffer_size()
         if not self._stalled_since or waiting != self._stalled_bytes:
             self._stalled_since, self._stalled_bytes = now, waiting
         elif now - self._stalled_since >= self.bounds.body_idle_seconds:

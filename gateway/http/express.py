@@ -62,9 +62,12 @@ class ExpressConnections:
                 connection.close()
 
     def close(self) -> None:
-        """Close all of them at once."""
+        """Close all of them at once; what is under way is broken off."""
         for connection in tuple(self.connections):
-            connection.close()
+            if connection.is_idle:
+                connection.close()
+            else:
+                connection.abort()
 
 
 class ExpressConnection(BaseProtocol):
@@ -116,7 +119,7 @@ class ExpressConnection(BaseProtocol):
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a request, and for nothing else."""
-        return self._call is None and not self._raw
+        return self._call is None and not self._raw and not self._early
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
@@ -130,7 +133,8 @@ class ExpressConnection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """The bytes of a request, all of it or a part; or what comes early."""
-        if self._call is not None:
+        # Of a client that does not read its answers no further request is served meanwhile.
+        if self._call is not None or self.writing_paused:
             self._came_early(data)
             return
         raw = self._raw + data if self._raw else data
@@ -198,6 +202,11 @@ class ExpressConnection(BaseProtocol):
         if len(self._early) > _EARLY_BYTES_MAX:
             self._pause_transport_reading()
 
+    def _take_early(self) -> None:
+        early, self._early = self._early, b""
+        self._resume_transport_reading()
+        self.data_received(early)
+
     def _hand_over(self, raw: bytes) -> None:
         """Let the aiohttp lane have the connection, from the first byte of this request on."""
         transport = self.transport
@@ -234,14 +243,12 @@ class ExpressConnection(BaseProtocol):
         """The answer is out: the next request may come."""
         self._call = None
         self._since = self._loop.time()
-        early, self._early = self._early, b""
         if self.transport is None:
             return
         if self._lane.terms.front.is_draining:
             self.close()
-        elif early:
-            self._resume_transport_reading()
-            self.data_received(early)
+        elif self._early and not self.writing_paused:
+            self._take_early()
 
     def pause_writing(self) -> None:
         """The client does not read as fast."""
@@ -254,6 +261,8 @@ class ExpressConnection(BaseProtocol):
         super().resume_writing()
         if self._call is not None:
             self._call.goes_on()
+        elif self._early:
+            self._take_early()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's own shape
         """The parser calls this at the end of each body; nothing was paused for it."""
@@ -275,15 +284,16 @@ class ExpressConnection(BaseProtocol):
 
     def check(self, now: float) -> None:
         """Act on what is overdue."""
-        call = self._call
-        if call is None:
-            self._check_idle(now)
-        elif call.due and now >= call.due:
+        call, transport = self._call, self.transport
+        if call is not None and call.due and now >= call.due:
             call.is_late()
-        elif self.writing_paused:
+        elif self.writing_paused or (transport is not None and transport.is_closing()):
+            # A connection that closes waits for its client, too: to read what was written.
             self._check_stalled(now)
         else:
             self._stalled_since = 0.0
+            if call is None:
+                self._check_idle(now)
 
     def _check_idle(self, now: float) -> None:
         if self._raw:

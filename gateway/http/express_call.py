@@ -26,7 +26,7 @@ from gateway.http.render import head
 from gateway.pipeline.inquiry import Admitted, Inquiry, Waits
 from gateway.upstream.bounds import UpstreamError
 from gateway.upstream.client import Upstream
-from gateway.upstream.pool import AnswerHead, UpstreamConnection
+from gateway.upstream.connection import AnswerHead, UpstreamConnection
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +94,7 @@ class ExpressCall:
         "_client",
         "_exchange",
         "_head",
+        "_is_asking",
         "_is_chunked",
         "_is_head_sent",
         "_task",
@@ -120,6 +121,8 @@ class ExpressCall:
         self._upstream_connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._attempts = 0
+        # For a connection to the upstream.
+        self._is_asking = False
         self._is_head_sent = False
         self._is_chunked = False
         self.due = 0.0
@@ -172,10 +175,12 @@ class ExpressCall:
         self._upstream = upstream = terms.upstreams[admitted.route.upstream]
         upstream.began()
         exchange.upstream_began = terms.front.clock.monotonic()
+        self._is_asking = True
         upstream.pool.ask(self)
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Send the request."""
+        self._is_asking = False
         data = self._composed(connection)
         if isinstance(data, Refused):
             self._upstream.pool.released(connection)
@@ -188,6 +193,7 @@ class ExpressCall:
 
     def unreachable(self, error: UpstreamError) -> None:
         """No target can be had."""
+        self._is_asking = False
         self._exchange.target = error.target
         self._complain(error.target, str(error))
         self._fail(error.reason)
@@ -255,6 +261,7 @@ class ExpressCall:
         # Usually a kept connection that the upstream had just closed; once more, on another.
         if self._attempts == 1 and may_retry(failure, self._head.method, 1, is_body_read=False):
             self.due = 0.0
+            self._is_asking = True
             self._upstream.pool.ask(self, is_fresh=True)
             return
         self._complain(self._exchange.target, f"{reason.code}: {failure.value}")
@@ -339,7 +346,8 @@ class ExpressCall:
         connection, self._upstream_connection = self._upstream_connection, None
         if connection is not None:
             connection.abandon()
-        elif self._exchange.upstream_began is not None:
+        elif self._is_asking:
+            self._is_asking = False
             self._upstream.pool.forget(self)
 
     def _complain(self, target: str | None, what: str) -> None:

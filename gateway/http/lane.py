@@ -237,6 +237,9 @@ class Lane:
         content = call.request.content
         if call.keeps_alive and not content.is_eof() and not call.is_body_taken:
             call.keeps_alive = await call.drop_body(self._terms.bounds.linger_seconds)
+        if call.connection.writing_paused:
+            # The next request may be here already: its answer must not be put on top of one that is not read.
+            call.keeps_alive = await call.is_read() and call.keeps_alive
         call.connection.task = None
         if content.is_eof():
             return KEPT if call.keeps_alive else CLOSED

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import aiohttp
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.core.refusal import Refusal
@@ -126,18 +127,19 @@ class Upstream:
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as exc:
             raise _broken(target, exc) from exc
         try:
-            return await self._exchange(target, method, outgoing)
+            return await self._exchange(target, method, outgoing, is_fresh=True)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as exc:
             raise _broken(target, exc) from exc
 
     async def _exchange(
-        self, target: Target, method: str, outgoing: Outgoing
+        self, target: Target, method: str, outgoing: Outgoing, *, is_fresh: bool = False
     ) -> aiohttp.ClientResponse:
         """What ClientSession.request does, less redirects, cookies, proxies and its own time-outs.
 
-        A proxy must not have those, and they cost as much as the pool and the parser do.
+        A proxy must not have those, and they cost as much as the pool and the parser do. With `is_fresh`
+        no connection is used that was used before.
         """
         session, loop = self._session, self._loop
         if session is None or session.connector is None or loop is None:
@@ -145,6 +147,9 @@ class Upstream:
         request = RelayRequest(method, target.url, data=outgoing, session=session, loop=loop)
         try:
             connection = await session.connector.connect(request, [], session.timeout)
+            while is_fresh and _was_used(connection):
+                connection.close()
+                connection = await session.connector.connect(request, [], session.timeout)
         except TimeoutError as exc:
             raise aiohttp.ConnectionTimeoutError from exc
         protocol = connection.protocol
@@ -180,6 +185,12 @@ class Upstream:
             return UpstreamError(Refusal.UPSTREAM_TIMEOUT, "connecting", target.name)
         self._targets.rest(target, now)
         return UpstreamError(Refusal.UPSTREAM_UNREACHABLE, type(exc).__name__, target.name)
+
+
+def _was_used(connection: Connection) -> bool:
+    """Whether it has carried an exchange before: the parser is made for the first one."""
+    protocol = connection.protocol
+    return protocol is not None and protocol._parser is not None
 
 
 def _broken(target: Target, exc: Exception) -> UpstreamError:
