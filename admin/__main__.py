@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -31,12 +32,21 @@ def main() -> int:
         metavar="SOCKET",
         help="where a worker tells of itself; once for each",
     )
+    parser.add_argument(
+        "--listen-fd",
+        type=int,
+        action="append",
+        default=[],
+        metavar="N",
+        help="listen on this inherited socket, not on admin.port; once for each",
+    )
     options = parser.parse_args()
     say = _tell if options.worker else _say
     try:
         settings = load(options.config, os.environ, to_serve=True)  # noqa: TID251 -- handed to the settings
         logs.configure(settings.logs.level)
-        uvloop.run(run(settings, options.worker))
+        sockets = [socket.socket(fileno=number) for number in options.listen_fd]
+        uvloop.run(run(settings, options.worker, sockets))
     except SettingsError as error:
         return say(str(error), MISUSED)
     except KeywrightError as error:

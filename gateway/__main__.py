@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import structlog
 import uvloop
 
 from gateway import logs
+from gateway.app.assembly import Supervised
 from gateway.children import REFUSED, tell_parent
 from gateway.core.errors import KeywrightError
 from gateway.http.parser import require_c_parser
@@ -35,6 +37,14 @@ def main() -> int:
         action="store_true",
         help="leave it to another process with the same data folder to ship usage to SQL",
     )
+    parser.add_argument(
+        "--listen-fd",
+        type=int,
+        action="append",
+        default=[],
+        metavar="N",
+        help="serve on this inherited socket, not on listen.port; once for each; with --supervised",
+    )
     options = parser.parse_args()
     say = _say if options.supervised is None else _tell
     try:
@@ -42,7 +52,7 @@ def main() -> int:
         settings = load(options.config, os.environ, to_serve=True)  # noqa: TID251 -- handed to the settings
         logs.configure(settings.logs.level)
         ships = not options.journal_only
-        uvloop.run(run(settings, supervised=options.supervised, ships=ships))
+        uvloop.run(run(settings, supervised=_supervised(options), ships=ships))
     except SettingsError as error:
         return say(str(error), MISUSED)
     except KeywrightError as error:
@@ -52,6 +62,13 @@ def main() -> int:
         log.critical("unexpected_fault", exc_info=error)
         return FAILED
     return DONE
+
+
+def _supervised(options: argparse.Namespace) -> Supervised | None:
+    if options.supervised is None:
+        return None
+    sockets = [socket.socket(fileno=number) for number in options.listen_fd]
+    return Supervised(options.supervised, sockets)
 
 
 def _say(text: str, code: int) -> int:

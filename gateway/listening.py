@@ -2,9 +2,10 @@
 
 __all__ = ["AppListener"]
 
+import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -73,6 +74,7 @@ class AppListener:
         """Nothing listens yet. `malformed` makes the answer to what cannot be parsed as HTTP."""
         self._runner = _Runner(app, malformed)
         self._socket: Path | None = None
+        self._inode = 0
 
     async def listen_at(self, host: str, port: int, setting: str) -> int:
         """Listen on a port, and return it: the system chooses one for 0.
@@ -91,11 +93,17 @@ class AppListener:
         chosen: int = self._runner.addresses[-1][1]
         return chosen
 
+    async def listen_with(self, sockets: Sequence[socket.socket]) -> None:
+        """Listen with sockets that are bound already."""
+        await self._set_up()
+        for each in sockets:
+            await web.SockSite(self._runner, each).start()
+
     async def listen_on(self, path: Path) -> None:
-        """Listen on a unix socket, in place of one that a killed process has left there. Raises Misuse."""
+        """Listen on a unix socket, in place of whoever had it before, dead or alive. Raises Misuse."""
         await self._set_up()
         try:
-            bound = _bound(path)
+            bound, self._inode = _bound(path)
         except OSError as error:
             raise Misuse(
                 f"Cannot listen on the socket {path}: {os.strerror(error.errno or 0)}."
@@ -107,21 +115,28 @@ class AppListener:
         """Stop listening; answers under way are finished."""
         await self._runner.cleanup()
         if self._socket is not None:
-            self._socket.unlink(missing_ok=True)
+            _remove(self._socket, self._inode)
 
     async def _set_up(self) -> None:
         if self._runner.server is None:
             await self._runner.setup()
 
 
-def _bound(path: Path) -> socket.socket:
-    """A socket at this path that nobody but this user can ever connect to. Raises OSError."""
+def _bound(path: Path) -> tuple[socket.socket, int]:
+    """A socket at this path that nobody but this user can ever connect to, and the path's inode. Raises OSError."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.bind(str(path))
         path.chmod(_OWNER_ONLY)  # before it listens: until then connections are refused
+        return bound, path.stat().st_ino
     except OSError:
         bound.close()
         raise
-    return bound
+
+
+def _remove(path: Path, inode: int) -> None:
+    """Remove our socket, but not that of whoever has taken our place meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == inode:
+            path.unlink()

@@ -16,8 +16,9 @@ from admin.cli import checks, key_life, records, transfer
 from admin.cli.accounts import accounts
 from admin.cli.demo import demo
 from admin.cli.faults import REFUSED, explained
+from admin.cli.journal import journal
 from admin.cli.keys import keys
-from admin.cli.operate import check, migrate, serve
+from admin.cli.operate import check, migrate, restart, serve
 from admin.cli.remote import Surroundings, surroundings
 from admin.cli.tokens import tokens
 from admin.cli.users import users
@@ -34,6 +35,7 @@ app = typer.Typer(
     epilog="--debug with any command, or KEYWRIGHT_DEBUG=1, shows where an unexpected fault came from.",
 )
 app.command()(serve)
+app.command()(restart)
 app.command()(demo)
 app.command()(check)
 app.command()(migrate)
@@ -42,6 +44,7 @@ app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 app.add_typer(keys, name="keys")
 app.add_typer(records.audit, name="audit")
+app.add_typer(journal, name="journal")
 key_life.register(keys)
 transfer.register(keys)
 records.register(app)

@@ -5,6 +5,7 @@ __all__ = ["run"]
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,16 +29,19 @@ from gateway.tasks import Crew
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings, workers: Sequence[Path]) -> None:
+async def run(
+    settings: Settings, workers: Sequence[Path], sockets: Sequence[socket.socket] = ()
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way. `workers` are the sockets of the workers.
 
+    Without `sockets`, which are bound already, it listens on the admin port by itself.
     Raises Misuse, with words for the operator, when it cannot start.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with _listening(settings, workers) as address:
+    async with _listening(settings, workers, sockets) as address:
         tell_parent(LISTENING, address)
         log.info("control_plane_listening", admin=address)
         await stop.wait()
@@ -45,7 +49,9 @@ async def run(settings: Settings, workers: Sequence[Path]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterator[str]:
+async def _listening(
+    settings: Settings, workers: Sequence[Path], sockets: Sequence[socket.socket]
+) -> AsyncIterator[str]:
     """All of it, listening at the address that the block is given."""
     async with contextlib.AsyncExitStack() as stack:
         door = await stack.enter_async_context(admitting(settings, is_worker=False, ships=True))
@@ -68,8 +74,12 @@ async def _listening(settings: Settings, workers: Sequence[Path]) -> AsyncIterat
         listener = AppListener(app, partial(malformed_answer, settings.docs_url))
         stack.push_async_callback(listener.close)
         await door.joined()
-        host = settings.admin.host
-        port = await listener.listen_at(host, settings.admin.port, "admin")
+        host, port = settings.admin.host, settings.admin.port
+        if sockets:
+            await listener.listen_with(sockets)
+            port = sockets[0].getsockname()[1]
+        else:
+            port = await listener.listen_at(host, port, "admin")
         yield f"{host}:{port}"
 
 

@@ -1,9 +1,11 @@
 """One worker, put together: a door, the proxy listener before it, the upstreams behind it, the operator's endpoints."""
 
-__all__ = ["Worker", "assembled"]
+__all__ = ["Supervised", "Worker", "assembled"]
 
 import contextlib
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -25,11 +27,19 @@ from gateway.tasks import Crew
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """What a supervisor gives its worker: the `path` of a socket to tell of itself on, and `sockets` for the proxy."""
+
+    path: Path
+    sockets: Sequence[socket.socket] = ()
+
+
 class Worker:
     """What runs. `stop` ends it in order: no new work, and what is under way finishes."""
 
     def __init__(
-        self, settings: Settings, door: Door, proxy: ProxyListener, supervised: Path | None
+        self, settings: Settings, door: Door, proxy: ProxyListener, supervised: Supervised | None
     ) -> None:
         """Nothing listens yet."""
         app = operations_app(render_metrics=door.metrics.render, readiness=self.readiness)
@@ -44,7 +54,7 @@ class Worker:
         """Listen. Raises Misuse when an address cannot be had."""
         await self._door.joined()
         if self._supervised is not None:
-            await self.operations.listen_on(self._supervised)
+            await self.operations.listen_on(self._supervised.path)
             await self.proxy.start()
             tell_parent(LISTENING, self._proxy_address)
             log.info("worker_listening", worker=self._door.name, proxy=self._proxy_address)
@@ -77,12 +87,12 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def assembled(
-    settings: Settings, *, supervised: Path | None = None, ships: bool = True
+    settings: Settings, *, supervised: Supervised | None = None, ships: bool = True
 ) -> AsyncIterator[Worker]:
     """A worker that is ready to start; leaving the block closes everything it opened.
 
     By itself it runs the private Valkey and listens on the admin port. With `supervised` both are others',
-    and it tells of itself on that socket. It `ships` usage to SQL unless another process does.
+    and it tells of itself on a socket of its own. It `ships` usage to SQL unless another process does.
 
     Raises Misuse and StoreError with words for the operator when something it needs is not there.
     """
@@ -92,13 +102,18 @@ async def assembled(
             crew = await stack.enter_async_context(Crew())
             _ = crew.start("valkey", valkey.run())
         door = await stack.enter_async_context(admitting(settings, is_worker=True, ships=ships))
-        proxy = await _proxy(stack, settings, door)
+        proxy = await _proxy(stack, settings, door, supervised)
         worker = Worker(settings, door, proxy, supervised)
         stack.push_async_callback(worker.operations.close)
         yield worker
 
 
-async def _proxy(stack: contextlib.AsyncExitStack, settings: Settings, door: Door) -> ProxyListener:
+async def _proxy(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    door: Door,
+    supervised: Supervised | None,
+) -> ProxyListener:
     behind = upstreams(settings)
     for upstream in behind.values():
         await upstream.open()
@@ -106,8 +121,8 @@ async def _proxy(stack: contextlib.AsyncExitStack, settings: Settings, door: Doo
     reports = Reports(door.usage, door.metrics.request_finished)
     lane = Lane(door.admission, behind, Front(lane_terms(settings), door.clock, reports))
     listen = settings.listen
-    proxy = ProxyListener(
-        lane, host=listen.host, port=listen.port, manner=Manner(is_express=listen.express)
-    )
+    sockets = () if supervised is None else supervised.sockets
+    manner = Manner(is_express=listen.express, sockets=sockets)
+    proxy = ProxyListener(lane, host=listen.host, port=listen.port, manner=manner)
     stack.push_async_callback(proxy.close)
     return proxy

@@ -4,6 +4,8 @@ __all__ = ["Manner", "ProxyListener"]
 
 import asyncio
 import os
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.core.errors import Misuse
@@ -23,13 +25,13 @@ _GRACE_SECONDS = 0.5
 class Manner:
     """How a listener works.
 
-    `tick_seconds` is how exactly deadlines are kept; `is_shared` lets several workers listen on one port; with
-    `is_express` the lane gets only what the express lane hands over.
+    `tick_seconds` is how exactly deadlines are kept; with `is_express` the lane gets only what the express
+    lane hands over. `sockets` are bound already, by whoever lets several workers listen on one port.
     """
 
     tick_seconds: float = 0.25
-    is_shared: bool = False
     is_express: bool = True
+    sockets: Sequence[socket.socket] = ()
 
 
 _USUAL = Manner()
@@ -51,7 +53,7 @@ class ProxyListener:
         self._host = host
         self._port = port
         self._manner = manner
-        self._listening: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
         self._connections: Connections | None = None
         self._express: ExpressConnections | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -75,22 +77,26 @@ class ProxyListener:
         if self._manner.is_express:
             terms = ExpressTerms(lane.judge, lane.upstreams, lane.front, loop)
             self._express = ExpressConnections(terms, connections)
+        accepts = self._express or connections
+        for each in self._manner.sockets:
+            self._listening.append(await loop.create_server(accepts, sock=each, backlog=_BACKLOG))
+        if not self._listening:
+            self._listening.append(await self._listening_by_itself(accepts))
+        self._connections = connections
+        self._port = self._listening[0].sockets[0].getsockname()[1]
+        self._timer = loop.call_later(self._manner.tick_seconds, self._tick)
+
+    async def _listening_by_itself(
+        self, accepts: ExpressConnections | Connections
+    ) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
         try:
-            self._listening = await loop.create_server(
-                self._express or connections,
-                self._host,
-                self._port,
-                backlog=_BACKLOG,
-                reuse_port=self._manner.is_shared or None,
-            )
+            return await loop.create_server(accepts, self._host, self._port, backlog=_BACKLOG)
         except OSError as error:
             raise Misuse(
                 f"Cannot listen on {self._host}:{self._port}: {os.strerror(error.errno or 0)}. "
                 "Choose another listen.host or listen.port, or stop what uses it."
             ) from error
-        self._connections = connections
-        self._port = self._listening.sockets[0].getsockname()[1]
-        self._timer = loop.call_later(self._manner.tick_seconds, self._tick)
 
     async def drain(self, seconds: float) -> bool:
         """Stop listening, let requests finish for up to `seconds`, then cut; True if nothing had to be cut.
@@ -99,8 +105,7 @@ class ProxyListener:
         """
         loop = asyncio.get_running_loop()
         self._lane.front.is_draining = True
-        if self._listening is not None:
-            self._listening.close()
+        self._stop_listening()
         began = loop.time()
         while self.connection_count and loop.time() - began < seconds:
             if loop.time() - began >= min(_GRACE_SECONDS, seconds / 2):
@@ -114,13 +119,16 @@ class ProxyListener:
         """Stop at once."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._listening is not None:
-            self._listening.close()
+        self._stop_listening()
         if self._express is not None:
             self._express.close()
         if self._connections is not None:
             # To aiohttp 0 would mean without end.
             await self._connections.shutdown(_AT_ONCE_SECONDS)
+
+    def _stop_listening(self) -> None:
+        for each in self._listening:
+            each.close()
 
     def _close_idle(self) -> None:
         if self._express is not None:

@@ -11,7 +11,8 @@ import uvloop
 from gateway import logs
 from gateway.core.errors import KeywrightError
 from gateway.serve.child import StartFailed
-from gateway.serve.supervisor import Plan, supervise
+from gateway.serve.house import Plan
+from gateway.serve.supervisor import supervise
 from gateway.settings import SettingsError, load
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -24,12 +25,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gateway.serve", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, metavar="FILE")
     parser.add_argument("--control-plane", metavar="MODULE", help="run it beside the workers")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many (default: 1)")
     options = parser.parse_args()
     variables = dict(os.environ)  # noqa: TID251 -- handed to the settings, and to the children
     try:
         settings = load(options.config, variables, to_serve=True)
         logs.configure(settings.logs.level)
-        plan = Plan(options.config, options.control_plane, variables)
+        plan = Plan(options.config, options.control_plane, variables, options.workers)
         # Not asyncio's own loop, which waits for children in threads: the kernel tells a child of the death
         # of each thread of its parent, and a second SIGTERM would cut what the first lets finish.
         return DONE if uvloop.run(supervise(settings, plan)) else FAILED

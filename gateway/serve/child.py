@@ -5,6 +5,7 @@ __all__ = ["Child", "StartFailed", "ending"]
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
@@ -36,15 +37,23 @@ class Child:
         """`name` is for people."""
         self._name = name
         self._process = process
+        self._is_asked_to_end = False
 
     @classmethod
     async def start(
-        cls, name: str, arguments: Sequence[str], environment: Mapping[str, str]
+        cls,
+        name: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        sockets: Sequence[socket.socket] = (),
     ) -> Self:
-        """Run Python with `arguments`; returns at once."""
+        """Run Python with `arguments`; returns at once. It is given `sockets` to listen with."""
+        numbers = tuple(each.fileno() for each in sockets)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
+            *(f"--listen-fd={number}" for number in numbers),
+            pass_fds=numbers,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -89,12 +98,14 @@ class Child:
 
     def terminate(self) -> None:
         """Ask it to end; asked again, it hurries."""
+        self._is_asked_to_end = True
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
 
     async def stop(self, deadline_seconds: float) -> int:
         """Ask it to end, make it after `deadline_seconds`, and return its exit code."""
-        self.terminate()
+        if not self._is_asked_to_end:
+            self.terminate()
         try:
             async with asyncio.timeout(deadline_seconds):
                 return await self.wait()

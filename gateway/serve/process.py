@@ -6,9 +6,8 @@ import asyncio
 import gc
 import signal
 from collections.abc import Coroutine
-from pathlib import Path
 
-from gateway.app.assembly import assembled
+from gateway.app.assembly import Supervised, assembled
 from gateway.settings import Settings
 from gateway.tasks import Crew
 
@@ -16,11 +15,12 @@ _YOUNG_OBJECTS = 50_000
 _COLLECTIONS = 20
 
 
-async def run(settings: Settings, *, supervised: Path | None = None, ships: bool = True) -> None:
+async def run(
+    settings: Settings, *, supervised: Supervised | None = None, ships: bool = True
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain. A second signal ends the wait.
 
-    `supervised` is the socket to tell of itself on, when a supervisor runs what workers share; it `ships` usage
-    to SQL unless another process does.
+    With `supervised`, a supervisor runs what workers share; it `ships` usage to SQL unless another process does.
     Raises Misuse, with words for the operator, when it cannot start.
     """
     loop = asyncio.get_running_loop()

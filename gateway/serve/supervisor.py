@@ -4,182 +4,189 @@ It serves nobody itself, and holds no store, so that little can happen to it. Wh
 children get a signal from the kernel and end in order.
 """
 
-__all__ = ["Plan", "supervise"]
+__all__ = ["supervise"]
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import structlog
 
+from gateway import logs
 from gateway.clock import SystemClock
-from gateway.ports import Clock
-from gateway.serve.child import StartFailed
-from gateway.serve.post import Post
+from gateway.presence import Presence
+from gateway.serve.binding import Binding
+from gateway.serve.configuration import Configuration, InForce
+from gateway.serve.house import Bindings, House, Plan
 from gateway.serve.sockets import socket_folder
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.stores.valkey import PrivateValkey
 from gateway.tasks import Crew
 
 log = structlog.get_logger(__name__)
 
-# A worker writes what is left of its usage after it has drained.
-_WORKER_EXTRA_SECONDS: Final = 15.0
-_CONTROL_PLANE_SECONDS: Final = 15.0
-_AT_ONCE_SECONDS: Final = 2.0
+
+def _has_terminal() -> bool:
+    return os.isatty(sys.stderr.fileno())
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run: `control_plane` is the name of its module, None for none; children get `variables`."""
+@dataclass(slots=True)
+class _Orders:
+    """What signals have asked for since it was last looked."""
 
-    config: Path | None
-    control_plane: str | None
-    variables: Mapping[str, str]
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    impatient: asyncio.Event = field(default_factory=asyncio.Event)
+    some: asyncio.Event = field(default_factory=asyncio.Event)
+    is_reload: bool = False
+    had_terminal: bool = field(default_factory=_has_terminal)
+
+    def end(self) -> None:
+        """SIGTERM, SIGINT."""
+        (self.impatient if self.stop.is_set() else self.stop).set()
+
+    def read_again(self) -> None:
+        """SIGHUP: reload; but if it is because the terminal was closed, end."""
+        if self.had_terminal and not _has_terminal():
+            self.stop.set()
+            return
+        self.is_reload = True
+        self.some.set()
+
+    def begin_again(self) -> None:
+        """SIGUSR2."""
+        self.some.set()
+
+    async def next(self) -> bool:
+        """Wait for one; whether to reload and not only to restart. Those that came meanwhile are one."""
+        _ = await self.some.wait()
+        self.some.clear()
+        is_reload, self.is_reload = self.is_reload, False
+        return is_reload
 
 
 async def supervise(settings: Settings, plan: Plan) -> bool:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends the wait. Whether all ended in order.
 
+    SIGHUP reloads the configuration, SIGUSR2 replaces all processes; neither drops a request.
     Raises StartFailed when a process does not come up at its first start, and Misuse for what stands in the
     way of starting any.
     """
-    stop, impatient = asyncio.Event(), asyncio.Event()
-    with _signals(stop, impatient):
+    orders = _Orders()
+    with _signals(orders):
         async with contextlib.AsyncExitStack() as stack:
             folder = stack.enter_context(socket_folder(settings.data_dir))
+            configuration = Configuration(plan.config, plan.variables, folder)
+            now = configuration.read(settings)
+            bindings = Bindings(
+                stack.enter_context(
+                    Binding.opened(settings.listen.host, settings.listen.port, "listen")
+                ),
+                stack.enter_context(
+                    Binding.opened(settings.admin.host, settings.admin.port, "admin")
+                ),
+            )
             if settings.redis.url is None:
                 valkey = await stack.enter_async_context(PrivateValkey(settings.data_dir))
                 crew = await stack.enter_async_context(Crew())
                 _ = crew.start("valkey", valkey.run())
-            house = _House(settings, plan, folder, SystemClock())
-            return await house.run(stop, impatient)
+            house = House(plan, folder, bindings, now, SystemClock())
+            present = stack.enter_context(Presence.declared(settings.data_dir))
+            return await _Supervisor(house, configuration, now, present).run(orders)
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event, impatient: asyncio.Event) -> Iterator[None]:
+def _signals(orders: _Orders) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-
-    def heard() -> None:
-        (impatient if stop.is_set() else stop).set()
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, heard)
+    heard = {
+        signal.SIGTERM: orders.end,
+        signal.SIGINT: orders.end,
+        signal.SIGHUP: orders.read_again,
+        signal.SIGUSR2: orders.begin_again,
+    }
+    for number, act in heard.items():
+        loop.add_signal_handler(number, act)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in heard:
             loop.remove_signal_handler(number)
 
 
-class _House:
-    """The posts, and the order in which they come and go."""
+class _Supervisor:
+    """From the first start to the end: which configuration is in force, and what is done when a signal comes."""
 
-    def __init__(self, settings: Settings, plan: Plan, folder: Path, clock: Clock) -> None:
-        self._settings = settings
-        self._drain_seconds = settings.listen.drain_deadline_seconds + _WORKER_EXTRA_SECONDS
-        config = () if plan.config is None else ("-c", str(plan.config))
-        # The control plane ships usage for all; without one, the workers agree on one of them.
-        ledger = () if plan.control_plane is None else ("--journal-only",)
-        # A list: several workers share the proxy's port, and each has a socket of its own.
-        sockets = [folder / "worker-0.sock"]
-        self._workers = [
-            Post(
-                socket.stem,
-                ("-P", "-m", "gateway", *config, *ledger, "--supervised", str(socket)),
-                _with_port(plan.variables, "KEYWRIGHT_LISTEN__PORT", settings.listen.port),
-                clock,
-            )
-            for socket in sockets
-        ]
-        self._control_planes = [
-            Post(
-                "control-plane",
-                ("-P", "-m", module, *config, *(f"--worker={socket}" for socket in sockets)),
-                _with_port(plan.variables, "KEYWRIGHT_ADMIN__PORT", settings.admin.port),
-                clock,
-            )
-            for module in (plan.control_plane,)
-            if module is not None
-        ]
+    def __init__(
+        self, house: House, configuration: Configuration, now: InForce, present: Presence
+    ) -> None:
+        self._house = house
+        self._configuration = configuration
+        self._now = now
+        self._present = present
 
-    @property
-    def _posts(self) -> Sequence[Post]:
-        return (*self._workers, *self._control_planes)
-
-    async def run(self, stop: asyncio.Event, impatient: asyncio.Event) -> bool:
-        try:
-            await self._start(stop)
-        except BaseException:
-            await _stop(self._posts, _AT_ONCE_SECONDS)
-            raise
-        if not stop.is_set():
-            log.info("listening", **self._addresses())
+    async def run(self, orders: _Orders) -> bool:
+        await self._house.start(orders.stop)
+        if not orders.stop.is_set():
             async with Crew() as crew:
-                for post in self._posts:
-                    _ = crew.start(post.name, post.keep())
-                _ = await stop.wait()
-        return await self._stop(impatient)
-
-    async def _start(self, stop: asyncio.Event) -> None:
-        """Start all at once. Returns when they listen, or at a signal; raises the first StartFailed."""
-        async with Crew() as crew:
-            signalled = crew.start("signal", _wait(stop))
-            waiting = {crew.start(post.name, post.start()) for post in self._posts}
-            while waiting and not stop.is_set():
-                done, _ = await asyncio.wait(
-                    {*waiting, signalled}, return_when=asyncio.FIRST_COMPLETED
-                )
-                waiting -= done
-                self._raise_first_failure()
-
-    def _raise_first_failure(self) -> None:
-        failures: list[StartFailed] = [post.failure for post in self._posts if post.failure]
-        if failures:
-            raise failures[0]
-
-    def _addresses(self) -> dict[str, str]:
-        faces = {"proxy": self._workers, "admin": self._control_planes}
-        return {face: posts[0].address for face, posts in faces.items() if posts}
-
-    async def _stop(self, impatient: asyncio.Event) -> bool:
+                self._house.keep(crew)
+                _ = crew.start("orders", self._follow(orders))
+                _ = await orders.stop.wait()
         log.info("stopping")
-        async with Crew() as crew:
-            _ = crew.start("hurry", _hurried(impatient, self._workers))
-            is_in_order = await _stop(self._workers, self._drain_seconds)
-        # Only now: until the last request is through it tells how the drain goes on.
-        is_in_order &= await _stop(self._control_planes, _CONTROL_PLANE_SECONDS)
+        is_in_order = await self._house.stop(orders.impatient)
         log.info("stopped")
         return is_in_order
 
+    async def _follow(self, orders: _Orders) -> None:
+        while True:
+            is_reload = await orders.next()
+            failure = await (self._reload() if is_reload else self._restart())
+            self._present.carried_out(failure)
 
-async def _stop(posts: Sequence[Post], deadline_seconds: float) -> bool:
-    return all(await asyncio.gather(*(post.stop(deadline_seconds) for post in posts)))
+    async def _restart(self) -> str:
+        """Replace all processes; what went wrong, "" for nothing."""
+        log.info("restarting")
+        failure = await self._house.replace_all(self._now)
+        if failure is not None:
+            log.error("restart_failed")
+            return str(failure)
+        log.info("restarted")
+        return ""
+
+    async def _reload(self) -> str:
+        """Put the file as it is now into force; what went wrong, "" for nothing."""
+        log.info("reloading")
+        wanted = self._wanted()
+        if isinstance(wanted, SettingsError):
+            return _refused(wanted)
+        failure = await self._house.replace_all(wanted)
+        old, now = (wanted, self._now) if failure else (self._now, wanted)
+        self._now = now
+        self._configuration.forget(old)
+        if failure is not None:
+            log.error("reload_failed")
+            return str(failure)
+        logs.configure(now.settings.logs.level)
+        log.info("reloaded")
+        return ""
+
+    def _wanted(self) -> InForce | SettingsError:
+        try:
+            return self._configuration.read(self._now.settings)
+        except SettingsError as error:
+            return error
 
 
-async def _wait(event: asyncio.Event) -> None:
-    _ = await event.wait()
-
-
-async def _hurried(impatient: asyncio.Event, posts: Sequence[Post]) -> None:
-    _ = await impatient.wait()
-    for post in posts:
-        post.terminate()
-
-
-def _with_port(
-    variables: Mapping[str, str], name: str, configured: int
-) -> Callable[[str], Mapping[str, str]]:
-    """The environment of a process: one that replaces another listens where that did, chosen or not."""
-
-    def environment(address: str) -> Mapping[str, str]:
-        if configured or not address:
-            return variables
-        return {**variables, name: address.rpartition(":")[2]}
-
-    return environment
+def _refused(error: SettingsError) -> str:
+    for problem in error.problems:
+        log.error(
+            "configuration_mistake",
+            file=problem.file,
+            line=problem.line,
+            field=problem.field,
+            text="; ".join(filter(None, (problem.message, problem.hint))),
+        )
+    log.error("reload_refused", mistakes=len(error.problems))
+    return str(error)

@@ -60,7 +60,10 @@ class Caller:
             await self.connect()
         assert self._streams is not None
         self._streams[1].write(_head(secret, target))
-        return await self._answer(self._streams[0])
+        status, is_kept = await self._answer(self._streams[0])
+        if not is_kept:
+            await self._leave()
+        return status
 
     async def pipeline(self, secret: str, count: int) -> list[int]:
         """The statuses of that many requests, all written before any answer is read."""
@@ -69,14 +72,15 @@ class Caller:
         reader, writer = self._streams
         writer.write(_head(secret, "/pub/x") * count)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return [await self._answer(reader) for _ in range(count)]
+            return [(await self._answer(reader))[0] for _ in range(count)]
 
     @staticmethod
-    async def _answer(reader: asyncio.StreamReader) -> int:
+    async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
+        """The status, and whether the connection may be used again."""
         answer = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = answer.partition(b"content-length:")[2].partition(b"\r\n")[0]
         await reader.readexactly(int(length))
-        return int(answer[9:12])
+        return int(answer[9:12]), b"\r\nconnection: close\r\n" not in answer
 
     async def _leave(self) -> None:
         if self._streams is not None:

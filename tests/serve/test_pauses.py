@@ -8,15 +8,17 @@ from gateway.serve.pauses import Pauses
 @pytest.mark.parametrize(
     ("lives", "expected"),
     [
-        pytest.param([5], [0.1], id="the-first-is-short"),
-        pytest.param([5, 5, 5, 5], [0.1, 0.2, 0.4, 0.8], id="they-grow"),
-        pytest.param([0] * 12, [*(0.1 * 2**n for n in range(9)), 30, 30, 30], id="up-to-a-bound"),
-        pytest.param([0, 0, 60], [0.1, 0.2, 0.1], id="a-sound-life-begins-anew"),
-        pytest.param([0, 0, 59.9], [0.1, 0.2, 0.4], id="a-short-one-does-not"),
+        pytest.param([5], [0], id="at-first-none"),
+        pytest.param([5, 5, 5, 5], [0, 0.1, 0.2, 0.4], id="they-grow"),
+        pytest.param(
+            [0] * 13, [0, *(0.1 * 2**n for n in range(9)), 30, 30, 30], id="up-to-a-bound"
+        ),
+        pytest.param([0, 0, 60], [0, 0.1, 0], id="a-sound-life-begins-anew"),
+        pytest.param([0, 0, 59.9], [0, 0.1, 0.2], id="a-short-one-does-not"),
     ],
 )
 def test_pauses(lives: list[float], expected: list[float]) -> None:
-    """Traffic waits a tenth of a second for a worker that died once; one that cannot live is no busy loop."""
+    """Traffic does not wait for a worker that died once; one that cannot live is no busy loop."""
     pauses = Pauses()
 
     assert [pauses.after(seconds) for seconds in lives] == pytest.approx(expected)
