@@ -1,5 +1,6 @@
 """What becomes of a key, and of what is only like one, as callers, stores and the operator see it."""
 
+import asyncio
 import http.client
 import socket
 import time
@@ -111,6 +112,10 @@ async def test_mistyped_keys_cost_no_store_anything(
 
     with Line(gateway.port) as line:
         assert line.ask(f"Bearer {good}").status == 200
+        # Its record is on its way into SQL.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await watcher.fetchval("SELECT count(*) FROM usage_records"):  # noqa: ASYNC110 -- another process
+                await asyncio.sleep(0.05)
         before = await done()
         began_at = time.monotonic()
         answers = {

@@ -56,7 +56,7 @@ async def test_three_client_processes_get_exactly_the_quota(
     new_site: NewSite, valkey_url: str
 ) -> None:
     """Of 1000 per minute, exactly 1000 pass at once, then 16 or 17 a second, through two gateways."""
-    site = new_site(redis={"url": valkey_url, "deadline": "5s"})
+    site = new_site(redis={"url": valkey_url, "deadline": "5s"}, limits={"mode": "exact"})
     ports = [gateway.port for gateway in pair(site)]
     key = site.operator.key("pub-only", limits=tight(QUOTA, WINDOW_SECONDS))
 
@@ -80,6 +80,21 @@ async def test_three_client_processes_get_exactly_the_quota(
         surely, maybe = between(passed, second, second + 1)
         assert surely <= 17
         assert maybe >= 16
+
+
+async def test_gateways_that_borrow_ahead_never_give_more(
+    new_site: NewSite, valkey_url: str
+) -> None:
+    """Tokens borrowed ahead let nobody over the limit, and nearly all of them reach somebody."""
+    site = new_site(redis={"url": valkey_url, "deadline": "5s"}, limits={"mode": "leased"})
+    ports = [gateway.port for gateway in pair(site)]
+    key = site.operator.key("pub-only", limits=tight(QUOTA, WINDOW_SECONDS))
+
+    uses = await hammered(ports, key.secret, 5.0)
+
+    assert {use.status for use in uses} == {200, 429}
+    check_rate(uses, QUOTA, RATE)
+    assert len(admitted(uses)) >= QUOTA + 3 * RATE
 
 
 @pytest.fixture
