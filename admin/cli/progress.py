@@ -55,15 +55,15 @@ class LongWork:
         if self._task is not None:
             self._bar.stop()
 
-    def reached(self, position: int, said: str) -> None:
-        """Show that the work has come this far."""
+    def reached(self, position: int, said: str, total: int | None = None) -> None:
+        """Show that the work has come this far; `total` if that became known only now."""
         if self._task is None:
             is_long = self._clock.monotonic() - self._began > _PATIENCE_SECONDS
             if not (is_long and self._bar.console.is_terminal):
                 return
             self._task = self._bar.add_task("", total=self._total, said=said)
             self._bar.start()
-        self._bar.update(self._task, completed=position, said=said)
+        self._bar.update(self._task, completed=position, said=said, total=total or self._total)
 
 
 @contextlib.contextmanager

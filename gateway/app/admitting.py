@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.app.condition import Condition
 from gateway.app.policy import policy_terms
-from gateway.app.recording import Recording, ledger_of
+from gateway.app.recording import Recording, ledger_of, watch_of
 from gateway.clock import SystemClock
 from gateway.core.credential import Peppers
 from gateway.core.errors import Misuse, StoreError
@@ -121,8 +121,9 @@ async def admitting(settings: Settings, *, is_worker: bool, ships: bool) -> Asyn
     basis = _basis(settings, is_worker)
     async with contextlib.AsyncExitStack() as stack:
         stores = await _open_stores(stack, basis)
-        ledger = ledger_of(settings, stores.engine, basis.clock, basis.metrics, basis.condition)
-        recording = Recording(settings, basis.name, basis.metrics, ledger if ships else None)
+        watch = watch_of(basis.metrics, basis.condition)
+        ledger = ledger_of(settings, stores.engine, basis.clock, watch) if ships else None
+        recording = Recording(settings, basis.name, basis.metrics, ledger)
         # Closed last but for the stores: whatever was recorded until then is still shipped.
         stack.push_async_callback(recording.close)
         stack.push_async_callback(stores.limiter.leave)

@@ -1,6 +1,6 @@
 """How a process records usage: in a journal of its own; one process of a gateway has the ledger that ships them all."""
 
-__all__ = ["Recording", "journal_folder", "ledger_of"]
+__all__ = ["Recording", "journal_folder", "ledger_of", "watch_of"]
 
 from pathlib import Path
 
@@ -57,17 +57,20 @@ def journal_folder(settings: Settings) -> Path:
     return settings.data_dir / "journal"
 
 
-def ledger_of(
-    settings: Settings, engine: AsyncEngine, clock: Clock, metrics: Metrics, condition: Condition
-) -> Ledger:
+def ledger_of(settings: Settings, engine: AsyncEngine, clock: Clock, watch: Watch) -> Ledger:
     """The ledger that ships what lies there."""
     return Ledger(
         journal_folder(settings),
         SqlUsageStore(engine),
         clock,
-        Watch(metrics.usage_lag, metrics.usage_damaged, condition.usage_in_sql),
+        watch,
         Pace(settings.usage.flush_size, settings.usage.flush_interval_seconds),
     )
+
+
+def watch_of(metrics: Metrics, condition: Condition) -> Watch:
+    """Who hears of the ledger in a process that serves."""
+    return Watch(metrics.usage_lag, metrics.usage_damaged, condition.usage_in_sql)
 
 
 def _room(settings: Settings) -> Room:

@@ -134,6 +134,7 @@ class ListenSettings(Section):
     body_deadline_seconds: Annotated[float, Duration("10ms", "7d")] = 3600.0
     keepalive_idle_seconds: Annotated[float, Duration("10ms", "1h")] = 75.0
     drain_deadline_seconds: Annotated[float, Duration("10ms", "1h")] = 30.0
+    max_requests: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] = 4096
     max_target_bytes: Annotated[int, Size("256", "1MiB")] = 8 * 1024
     max_header_bytes: Annotated[int, Size("1KiB", "1MiB")] = 32 * 1024
     max_body_bytes: Annotated[int, Size("0", "1048576GiB")] | None = None
@@ -281,7 +282,7 @@ class UsageSettings(Section):
     """How finished requests are recorded, and shipped to SQL."""
 
     flush_interval_seconds: Annotated[float, Duration("10ms", "60s")] = 0.5
-    flush_size: Annotated[WholeNumber, Field(ge=1, le=10_000)] = 1000
+    flush_size: Annotated[WholeNumber, Field(ge=1, le=10_000)] = 5000
     segment_size_bytes: Annotated[int, Size("64KiB", "64MiB")] = 8 * 1024 * 1024
     journal_max_bytes: Annotated[int, Size("1MiB", "1024GiB")] = 1024 * 1024 * 1024
     when_full: Literal["serve", "refuse"] = "serve"

@@ -2,6 +2,7 @@
 
 __all__ = ["SqlKeyUsage", "SqlUsageStore"]
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -47,11 +48,8 @@ class SqlUsageStore:
         """Store `records`, numbered upwards from `first_sequence`; what is there already stays. Raises StoreError."""
         if not records:
             return
-        rows = [
-            (worker, sequence, *record_columns(record))
-            for sequence, record in enumerate(records, first_sequence)
-        ]
-        batch = UsageBatch(rows, fresh_days(rows, self._days))
+        # Thousands of rows: whatever else this process answers does not wait for them.
+        batch = await asyncio.to_thread(self._batch, worker, first_sequence, records)
         is_sqlite = self._engine.dialect.name == "sqlite"
         async with (
             store_errors("write usage", self._deadline_seconds),
@@ -65,6 +63,15 @@ class SqlUsageStore:
         if len(self._days) > _DAYS_MAX:
             self._days.clear()
         self._days.update(batch.days)
+
+    def _batch(
+        self, worker: str, first_sequence: int, records: Sequence[UsageRecord]
+    ) -> UsageBatch:
+        rows = [
+            (worker, sequence, *record_columns(record))
+            for sequence, record in enumerate(records, first_sequence)
+        ]
+        return UsageBatch(rows, fresh_days(rows, self._days))
 
     async def count_refused(self, worker: str, totals: Mapping[tuple[int, str], int]) -> None:
         """Raise what stands for (minute since the epoch, outcome) of `worker` to these totals. Raises StoreError."""

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 
 FIRST_RETRY_SECONDS: Final = 0.1
 LAST_RETRY_SECONDS: Final = 15.0
+_BATCH_MIN: Final = 50
 # Each may have a whole segment in memory.
 _LEFT_AT_ONCE: Final = 4
 
@@ -35,7 +36,7 @@ _LEFT_AT_ONCE: Final = 4
 class Pace:
     """How much is written at once, how often the folders are looked at, and how long one write may take."""
 
-    batch_max: int = 1000
+    batch_max: int = 5000
     interval_seconds: float = 0.5
     deadline_seconds: float = 10.0
 
@@ -70,7 +71,9 @@ class Ledger:
         self._unreadable: set[str] = set()
         # Whether there are more folders of the dead than are read in one round.
         self._is_one_left = False
+        self._error: StoreError | None = None
         self._retry_seconds = 0.0
+        self._batch = self._pace.batch_max
         self.shipped_records = 0
 
     async def run(self) -> None:
@@ -101,6 +104,20 @@ class Ledger:
                 return
             await asyncio.sleep(0 if is_more else FIRST_RETRY_SECONDS)
 
+    async def ship(self, reached: Callable[[int], None]) -> int:
+        """Ship what there is now, and close; how many records that were, which `reached` hears on the way.
+
+        Raises StoreError when the store is away; what has been shipped until then stays shipped.
+        """
+        try:
+            while await self._round():
+                reached(self.shipped_records)
+            if self._error is not None:
+                raise self._error
+            return self.shipped_records
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Let go of all folders; another ledger may have them."""
         for folder in self._folders.values():
@@ -110,9 +127,10 @@ class Ledger:
             self._hold.release()
             self._hold = None
 
-    @property
-    def is_at_work(self) -> bool:
-        """Whether no other ledger is."""
+    def begin(self) -> bool:
+        """Be the one that works, unless another is; whether this one is. Raises OSError."""
+        if self._hold is None and self._root.exists():
+            self._hold = Hold.take(self._root)
         return self._hold is not None
 
     @property
@@ -135,11 +153,11 @@ class Ledger:
             except StoreError as fault:
                 error = fault
                 self._watch.lag(self._age(portions))
+        self._adapt(error, portions)
         self._tell_health(error)
         if error is not None:
             return False
-        is_full = any(portion.records >= self._pace.batch_max for _, portion in portions)
-        is_more = is_full or self._is_one_left
+        is_more = self._is_one_left or any(portion.is_full for _, portion in portions)
         self._watch.lag(self._age(portions) if is_more else 0.0)
         return is_more
 
@@ -147,9 +165,7 @@ class Ledger:
         """What each folder has; blocks."""
         self._is_one_left = False
         try:
-            if self._hold is None and self._root.exists():
-                self._hold = Hold.take(self._root)
-            if self._hold is None:
+            if not self.begin():
                 return []
             paths = {path.name: path for path in worker_folders(self._root)}
         except OSError as error:
@@ -170,7 +186,7 @@ class Ledger:
                 if is_left and left > _LEFT_AT_ONCE:
                     self._is_one_left = True
                     continue
-                portion = folder.read(self._pace.batch_max)
+                portion = folder.read(self._batch)
             except OSError as error:
                 self._tell_unreadable(folder.worker, error)
                 continue
@@ -197,6 +213,16 @@ class Ledger:
                 await work
         except TimeoutError as error:
             raise StoreError("sql", operation, "deadline") from error
+
+    def _adapt(
+        self, error: StoreError | None, portions: list[tuple[WorkerFolder, Portion]]
+    ) -> None:
+        """A store that is not away but slow must not be given forever what it never finishes in time."""
+        self._error = error
+        if error is not None:
+            self._batch = max(min(_BATCH_MIN, self._batch), self._batch // 4)
+        elif any(not portion.is_empty for _, portion in portions):
+            self._batch = min(self._pace.batch_max, self._batch * 2)
 
     def _age(self, portions: list[tuple[WorkerFolder, Portion]]) -> float:
         oldest = [portion.oldest for _, portion in portions if portion.oldest is not None]

@@ -46,6 +46,7 @@ class Portion:
     runs: list[tuple[int, list[UsageRecord]]] = field(default_factory=list)
     totals: dict[tuple[int, str], int] = field(default_factory=dict)
     records: int = 0
+    is_full: bool = False
     unreadable: int = 0
     oldest: float | None = None
     _is_damaged: bool = False
@@ -189,6 +190,7 @@ class WorkerFolder:
             else:
                 portion.skip(item)
             if portion.records >= records_max:
+                portion.is_full = True
                 return False
         return is_sealed
 

@@ -15,6 +15,7 @@ __all__ = [
     "segment_numbers",
     "segment_path",
     "segments_bytes",
+    "waiting_bytes",
     "worker_folders",
     "write_place",
 ]
@@ -120,6 +121,18 @@ def segments_bytes(root: Path) -> int:
         for number in segment_numbers(folder):
             with contextlib.suppress(FileNotFoundError):
                 total += segment_path(folder, number).stat().st_size
+    return total
+
+
+def waiting_bytes(root: Path) -> int:
+    """How much of all segments the ledger has not come to yet, zeros at their ends included."""
+    total = 0
+    for folder in worker_folders(root):
+        place = read_place(folder) or Place(0, 0, 0)
+        for number in segment_numbers(folder):
+            with contextlib.suppress(FileNotFoundError):
+                size = segment_path(folder, number).stat().st_size
+                total += size * (number >= place.segment) - place.offset * (number == place.segment)
     return total
 
 

@@ -51,9 +51,12 @@ class Shelf:
         self.is_away = False
         self.loses_next_answer = False
         self.hangs = False
+        self.finishes_at_most = 1_000_000
 
     async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
         await self._answer("write")
+        if len(records) > self.finishes_at_most:
+            await asyncio.Event().wait()
         self.writes.append(len(records))
         for number, record in enumerate(records, first_sequence):
             self.rows.setdefault((worker, number), record)

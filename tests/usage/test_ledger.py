@@ -142,6 +142,15 @@ async def test_batches_have_the_size_that_was_asked_for(desk: Desk) -> None:
     assert desk.shelf.writes == [30, 30, 30, 10]
 
 
+async def test_a_slow_store_gets_less_at_once(desk: Desk) -> None:
+    """A store that does not finish large batches in time is given smaller ones, and gets it all."""
+    await desk.left(900)
+    desk.shelf.finishes_at_most = 100
+
+    assert await desk.ledger(Pace(batch_max=800, deadline_seconds=0.05)).drain(10)
+    assert sorted(map(int, desk.shelf.request_ids)) == list(range(900))
+
+
 async def test_another_ledger_goes_on(desk: Desk) -> None:
     """A new ledger begins where the one before it ended, and not at the beginning."""
     journal = desk.journal()
@@ -257,13 +266,13 @@ async def test_one_ledger_at_a_time(desk: Desk) -> None:
     journal = desk.journal()
     first, second = desk.ledger(), desk.ledger()
     async with running(first):
-        await until(lambda: first.is_at_work)
+        await until(first.begin)
         async with running(second):
             journal.record(numbered(0))
             await desk.has(1)
-            assert not second.is_at_work
+            assert not second.begin()
     async with running(second):
-        await until(lambda: second.is_at_work)
+        await until(second.begin)
         journal.record(numbered(1))
         await desk.has(2)
     journal.close()
@@ -276,7 +285,7 @@ async def test_who_ends_waits_for_the_ledger_at_work(desk: Desk) -> None:
     ended = desk.journal("w2")
     ended.record(numbered(0))
     async with running(at_work := desk.ledger()):
-        await until(lambda: at_work.is_at_work)
+        await until(at_work.begin)
         ended.close()
         assert await desk.ledger().drain(10, "w2")
 
