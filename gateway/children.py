@@ -1,6 +1,14 @@
-"""Child processes that do not outlive their parent, and the one line that they tell it when they start."""
+"""Child processes that do not outlive their parent, what they tell it when they start, and what they leave."""
 
-__all__ = ["LISTENING", "REFUSED", "bound_to_parent", "read_word", "tell_parent"]
+__all__ = [
+    "LISTENING",
+    "REFUSED",
+    "bound_to_parent",
+    "last_words",
+    "leave_last_words",
+    "read_word",
+    "tell_parent",
+]
 
 import contextlib
 import ctypes
@@ -9,12 +17,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 LISTENING: Final = "listening"
 REFUSED: Final = "refused"
 
 _PR_SET_PDEATHSIG = 1
+_LAST_WORDS: Final = ".last"
 
 
 def bound_to_parent(sent: signal.Signals, *, umask: int | None = None) -> Callable[[], None] | None:
@@ -61,3 +71,18 @@ def read_word(line: bytes) -> tuple[str, str] | None:
         if isinstance(said, dict) and isinstance(said.get(word), str):
             return word, said[word]
     return None
+
+
+def leave_last_words(socket: Path, metrics: bytes) -> None:
+    """What a process that ends has counted, beside the socket on which it told of itself, for who adds it up."""
+    kept = socket.with_name(f"{socket.stem}.{os.getpid()}{_LAST_WORDS}")
+    draft = kept.with_suffix(".draft")
+    with contextlib.suppress(OSError):  # the supervisor has gone, and its folder
+        draft.write_bytes(metrics)
+        draft.rename(kept)
+
+
+def last_words(folder: Path) -> list[tuple[str, Path]]:
+    """The names of processes that have left their last words in this folder, and where."""
+    found = sorted(folder.glob(f"*{_LAST_WORDS}"))
+    return [(path.name.partition(".")[0], path) for path in found]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from admin.plane.ended import Ended
 from admin.plane.merging import CONTROL_PLANE, Expositions
 from admin.plane.readiness import State, overall
 from gateway.core.readiness import Readiness
@@ -27,12 +28,14 @@ class Gatherer:
         workers: Mapping[str, aiohttp.ClientSession],
         render_own: Callable[[], bytes],
         own_state: Callable[[], State],
+        ended: Ended,
     ) -> None:
         """`workers` are connected by `opened`; the control plane's own part comes from the two functions."""
         self._workers = workers
         self._render_own = render_own
         self._own_state = own_state
         self._expositions = Expositions()
+        self._ended = ended
         self._merging = asyncio.Lock()
 
     @classmethod
@@ -44,21 +47,33 @@ class Gatherer:
         render_own: Callable[[], bytes],
         own_state: Callable[[], State],
     ) -> AsyncIterator["Gatherer"]:
-        """A gatherer for the workers on these sockets, for as long as the block."""
+        """A gatherer for the workers on these sockets, for as long as the block.
+
+        At its end it leaves, beside the sockets, what the next one needs to go on counting.
+        """
         async with contextlib.AsyncExitStack() as stack:
             workers = {
                 socket.stem: await stack.enter_async_context(_client(socket)) for socket in sockets
             }
-            yield cls(workers, render_own, own_state)
+            ended = Ended(sockets[0].parent if sockets else None)
+            made = cls(workers, render_own, own_state, ended)
+            yield made
+            await asyncio.to_thread(made._leave)
 
     async def metrics(self) -> bytes:
         """One exposition of all processes."""
-        texts = await self._ask_all("/metrics")
         async with self._merging:
+            # First: what a process says after its last words is known to be counted already.
+            ended = await asyncio.to_thread(self._ended.taken_in, self._expositions.folded)
+            texts = await self._ask_all("/metrics")
             own = self._render_own().decode()
             said = {**texts, CONTROL_PLANE: own}
             # Thousands of lines are parsed; what else this process answers does not wait for it.
-            return await asyncio.to_thread(self._expositions.merged, said)
+            return await asyncio.to_thread(self._expositions.merged, said, ended)
+
+    def _leave(self) -> None:
+        own = (CONTROL_PLANE, self._render_own().decode())
+        _ = self._ended.taken_in(self._expositions.closed, [own])
 
     async def readiness(self) -> tuple[Readiness, dict[str, Any]]:
         """Whether the whole is ready, and how each part is."""
@@ -73,7 +88,8 @@ class Gatherer:
 def _client(socket: Path) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         base_url="http://worker",
-        connector=aiohttp.UnixConnector(str(socket), limit=8),
+        # Connections are not kept: whoever has taken the place of a worker has its socket, too.
+        connector=aiohttp.UnixConnector(str(socket), limit=8, force_close=True),
         timeout=aiohttp.ClientTimeout(total=_DEADLINE_SECONDS),
     )
 

@@ -27,6 +27,8 @@ _ADDED_UP: Final = frozenset({"counter", "histogram"})
 _HIGHEST: Final = frozenset(
     {"keywright_degraded", "keywright_lease_stranded_max", "keywright_usage_lag_seconds"}
 )
+# More than drain at once.
+_LEFT_MAX: Final = 300
 _BORN: Final = "process_start_time_seconds"
 
 _Labels = tuple[tuple[str, str], ...]
@@ -84,15 +86,25 @@ class Expositions:
     def __init__(self) -> None:
         """Nobody has said anything."""
         self._latest: dict[str, tuple[Metric, ...]] = {}
-        self._ended = _Sum()
+        # Of lives that are over or draining, by process and birth; until their last words come, if they ever do.
+        self._left: dict[tuple[str, float | None], tuple[Metric, ...]] = {}
+        self._killed = _Sum()
+        # The birth of the process that left last words last: what it may still say is counted already.
+        self._folded: dict[str, float | None] = {}
 
-    def merged(self, said: Mapping[str, str | None]) -> bytes:
-        """The exposition of all, in the text format; a process whose text is None, or cannot be read, is missing."""
-        heard = {process: metrics for process, text in said.items() if (metrics := _read(text))}
+    def merged(self, said: Mapping[str, str | None], ended: str = "") -> bytes:
+        """The exposition of all, in the text format; a process whose text is None, or cannot be read, is missing.
+
+        `ended` is the sum of what others had counted.
+        """
+        heard = {
+            process: metrics
+            for process, text in said.items()
+            if (metrics := _read(text)) and not self._is_folded(process, metrics)
+        }
         for process, metrics in heard.items():
             self._note(process, metrics)
-        whole = _Sum()
-        whole.take(self._ended.metrics())
+        whole = self._with_those_that_left(ended)
         for process in said:
             latest = self._latest.get(process, ())
             if process not in heard:
@@ -101,14 +113,43 @@ class Expositions:
             whole.take(filter(_is_of_one_process, latest), {_PROCESS_LABEL: process})
         return text_of([*whole.metrics(), _presence({name: name in heard for name in said})])
 
+    def folded(self, ended: str, last_words: Iterable[tuple[str, str]]) -> str:
+        """`ended` and what these processes had counted, added up; from now on that is in there, and not in here."""
+        whole = _Sum()
+        whole.take(_read(ended))
+        for process, text in last_words:
+            metrics = _read(text)
+            born = _born(metrics)
+            self._folded[process] = born
+            _ = self._left.pop((process, born), None)
+            if _born(self._latest.get(process, ())) == born:
+                _ = self._latest.pop(process, None)
+            whole.take(_lasting(metrics))
+        return text_of(whole.metrics()).decode()
+
+    def closed(self, ended: str, last_words: Iterable[tuple[str, str]]) -> str:
+        """As `folded`, with all that is left in here of processes that did not come to their last words."""
+        folded = self.folded(ended, last_words)
+        return text_of(self._with_those_that_left(folded).metrics()).decode()
+
+    def _with_those_that_left(self, ended: str) -> _Sum:
+        whole = _Sum()
+        whole.take(_read(ended))
+        whole.take(self._killed.metrics())
+        for left in self._left.values():
+            whole.take(left)
+        return whole
+
+    def _is_folded(self, process: str, metrics: tuple[Metric, ...]) -> bool:
+        return process in self._folded and self._folded[process] == _born(metrics)
+
     def _note(self, process: str, metrics: tuple[Metric, ...]) -> None:
         before = self._latest.get(process, ())
         if before and _born(before) != _born(metrics):
-            self._ended.take(
-                metric
-                for metric in before
-                if _is_sum(metric) and not metric.name.startswith(_OF_ONE_KEY)
-            )
+            self._left[process, _born(before)] = _lasting(before)
+            if len(self._left) > _LEFT_MAX:
+                # By now it would have drained: it was killed.
+                self._killed.take(self._left.pop(next(iter(self._left))))
         self._latest[process] = metrics
 
 
@@ -133,6 +174,13 @@ def _is_of_one_process(metric: Metric) -> bool:
 
 def _is_sum(metric: Metric) -> bool:
     return metric.type in _ADDED_UP and not _is_of_one_process(metric)
+
+
+def _lasting(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """What is still true once the process has ended."""
+    return tuple(
+        metric for metric in metrics if _is_sum(metric) and not metric.name.startswith(_OF_ONE_KEY)
+    )
 
 
 def _born(metrics: Iterable[Metric]) -> float | None:

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.app.admitting import Door, admitting
 from gateway.app.plain import lane_terms, upstreams
-from gateway.children import LISTENING, tell_parent
+from gateway.children import LISTENING, leave_last_words, tell_parent
 from gateway.core.readiness import Readiness
 from gateway.http.front import Front
 from gateway.http.lane import Lane
@@ -74,6 +74,8 @@ class Worker:
         seconds = self._settings.listen.drain_deadline_seconds
         log.info("draining", connections=self.proxy.connection_count, deadline_seconds=seconds)
         is_clean = await self.proxy.drain(seconds)
+        if self._supervised is not None:
+            leave_last_words(self._supervised.path, self._door.metrics.render())
         log.info("drained", cut_connections=not is_clean)
 
     def readiness(self) -> tuple[Readiness, dict[str, str]]:

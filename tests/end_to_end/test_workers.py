@@ -202,6 +202,8 @@ async def test_a_restart_drops_nothing(two: tuple[Site, Gateway, str]) -> None:
     )
     assert gateway.admin("/readyz").document["status"] == "ready"
     assert not _events(gateway, "process_ended")
+    # What old processes counted while they drained is in the sum, too.
+    assert gateway.metrics()[SERVED] == len(callers.all)
     assert gateway.stop() == 0
 
 

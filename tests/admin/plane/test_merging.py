@@ -156,3 +156,30 @@ def test_the_whole_is_an_exposition() -> None:
     ]
     assert buckets == ["0.1", "+Inf"]
     assert merged.count(b"# TYPE keywright_overhead_seconds ") == 1
+
+
+def test_last_words_take_the_place_of_what_was_heard_before() -> None:
+    """What a process counted after it was last asked, while it drained, is counted once; a later word of it is not."""
+    expositions = Expositions()
+    first = {"worker-0": _exposition(1.0, requests=10)}
+    expositions.merged(first)
+    during = _series(expositions.merged({"worker-0": _exposition(2.0, requests=5)}))
+    ended = expositions.folded("", [("worker-0", _exposition(1.0, requests=17))])
+    after = _series(expositions.merged({"worker-0": _exposition(2.0, requests=6)}, ended))
+    late = _series(expositions.merged({"worker-0": _exposition(1.0, requests=17)}, ended))
+
+    assert [series[REQUESTS] for series in (during, after, late)] == [15, 23, 23]
+
+
+def test_the_next_control_plane_goes_on_counting() -> None:
+    """What one leaves at its end, its own and that of processes that were killed, is in the next one's sum."""
+    before = Expositions()
+    for born in (1.0, 2.0):
+        before.merged({"worker-0": _exposition(born, requests=10)})
+    left = before.closed("", [(CONTROL_PLANE, _exposition(1.5, requests=100))])
+
+    said = {"worker-0": _exposition(2.0, requests=11), CONTROL_PLANE: _exposition(3.0, requests=1)}
+    series = _series(Expositions().merged(said, left))
+
+    assert series[REQUESTS] == 10 + 100 + 11 + 1
+    assert series["keywright_connections"] == 11 + 1
