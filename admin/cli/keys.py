@@ -107,7 +107,7 @@ def list_all(  # noqa: PLR0913 -- one parameter for each option
     search: Annotated[
         str | None,
         typer.Option(
-            help="Part of the name, the id, or the beginning of the key as it is shown.",
+            help="Beginnings of words of the name, the id, or the beginning of the key as it is shown.",
             show_default=False,
         ),
     ] = None,
@@ -122,7 +122,7 @@ def list_all(  # noqa: PLR0913 -- one parameter for each option
     unused_for: UnusedFor = None,
     older_than: OlderThan = None,
     expiring_in: ExpiringIn = None,
-    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted ones, too.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Only deleted ones.")] = False,
     sort: Annotated[KeySort, typer.Option(help="In which order; - is backwards.")] = "-created",
 ) -> None:
     """List keys. Of their secrets only the first characters are known."""

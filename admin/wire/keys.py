@@ -152,7 +152,9 @@ class KeyQuery(PageQuery):
     q: str | None = Field(
         default=None,
         max_length=200,
-        description="Part of the name, the id, or the beginning of a secret as it is shown.",
+        description=(
+            "Beginnings of words of the name, in any order; or the id; or the beginning of a secret as it is shown."
+        ),
     )
     account: Word | None = None
     owner: Word | None = None
@@ -162,7 +164,9 @@ class KeyQuery(PageQuery):
     unused_for: Duration | None = None
     older_than: Duration | None = None
     expiring_in: Duration | None = None
-    deleted: bool = False
+    deleted: bool = Field(
+        default=False, description="Those that were deleted, which no other list has."
+    )
     sort: KeySort = "-created"
 
 
