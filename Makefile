@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format constraints bench-take bench-import bench-warm clean
+.PHONY: run test check format constraints bench-take bench-import bench-warm soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -60,6 +60,10 @@ bench-import: $(VENV)/.installed-dev
 # One page of each list when there are a million keys, on both databases: about ten minutes.
 bench-list: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.list
+
+# Ten minutes at four fifths of what it can serve, with reloads and restarts: failed requests, slope of memory.
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.soak
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache

@@ -11,6 +11,7 @@ __all__ = [
     "run_gateway",
     "run_origin",
     "store_keys",
+    "wait_for",
 ]
 
 import asyncio
@@ -158,7 +159,7 @@ def run_gateway(config: Path, port: int, processors: set[int], log: Path) -> Ite
             preexec_fn=lambda: os.sched_setaffinity(0, processors),  # noqa: PLW1509 -- no threads yet
         )
     try:
-        _wait_for(port, process, log)
+        wait_for(port, process, log)
         _move_valkey(process.pid, os.sched_getaffinity(0))
         yield process.pid
     finally:
@@ -166,7 +167,7 @@ def run_gateway(config: Path, port: int, processors: set[int], log: Path) -> Ite
         process.wait()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     give_up_at = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < give_up_at:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port)):
