@@ -20,6 +20,7 @@ def client_bounds(listen: ListenSettings) -> ClientBounds:
         body_idle_seconds=listen.body_idle_deadline_seconds,
         body_seconds=listen.body_deadline_seconds,
         keepalive_seconds=listen.keepalive_idle_seconds,
+        requests_max=listen.max_requests,
     )
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientBounds:
-    """Bounds on one client connection, in bytes and seconds.
+    """Bounds on one client connection, in bytes and seconds, and on all of them together.
 
     `header_seconds` bound the wait for a whole request head, `body_idle_seconds` every pause of a client that
     sends a body or reads an answer, `body_seconds` (None: unbounded) a whole request body, `keepalive_seconds`
     a connection without a request, `tunnel_idle_seconds` a WebSocket on which nothing moves either way.
+    `requests_max` bound what is under way on all connections; a listener whose timer is `late_seconds` late
+    several times in a row takes on no request that would have to wait for a store.
     """
 
     target_bytes: int = 8_190
@@ -29,3 +31,5 @@ class ClientBounds:
     # would reset it, and the client might never read the answer (RFC 9112 §9.6).
     linger_seconds: float = 2.0
     read_bytes: int = 65_536
+    requests_max: int = 4096
+    late_seconds: float = 1.0

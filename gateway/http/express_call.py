@@ -133,7 +133,8 @@ class ExpressCall:
         """Ask admission; nearly always it knows at once."""
         terms, head = self._terms, self._head
         headers = head.headers
-        decision = terms.judge.decide(
+        decision = terms.front.decide(
+            terms.judge,
             Inquiry(
                 head.method,
                 head.path,
@@ -142,7 +143,7 @@ class ExpressCall:
                 headers.get("Origin"),
                 self._exchange.address,
                 *terms.front.terms.places.sent(headers),
-            )
+            ),
         )
         if isinstance(decision, Waits):
             # Owned by this request, which cancels it when the client goes away.

@@ -12,11 +12,14 @@ from gateway.core.record import recorded_path
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.tracing import request_id
 from gateway.http.complaints import Complaints
+from gateway.http.load import Load
 from gateway.http.render import problem_answer
 from gateway.http.terms import LaneTerms
 from gateway.pipeline.exchange import Exchange, Reports
-from gateway.pipeline.inquiry import Decision, Inquiry
+from gateway.pipeline.inquiry import Decision, Inquiry, Waits
 from gateway.ports import Clock
+
+_OVERLOADED = Refused(Refusal.OVERLOADED)
 
 
 class Judge(Protocol):
@@ -36,10 +39,13 @@ class Front:
     reports: Reports
     is_draining: bool = False
     complaints: Complaints = field(init=False)
+    load: Load = field(init=False)
 
     def __post_init__(self) -> None:
-        """Nothing has been complained of."""
+        """Nothing has been complained of, and nothing is under way."""
         self.complaints = Complaints(self.clock)
+        bounds = self.terms.bounds
+        self.load = Load(bounds.requests_max, bounds.late_seconds)
 
     def is_trusted(self, peer: str) -> bool:
         """Whether what the peer says of earlier hops counts."""
@@ -50,7 +56,8 @@ class Front:
         return client_address(peer, hops, self.terms.trusted)
 
     def exchange(self, address: str, method: str, target: str, sent_id: str | None) -> Exchange:
-        """A request begins."""
+        """A request begins; `finished` must follow."""
+        self.load.under_way += 1
         return Exchange(
             began=self.clock.monotonic(),
             method=method,
@@ -58,6 +65,17 @@ class Front:
             address=address,
             request_id=request_id(sent_id, self.terms.fresh_id),
         )
+
+    def decide(self, judge: Judge, inquiry: Inquiry) -> Decision:
+        """What `judge` says, unless there is too much to do: then no, before anything is waited for.
+
+        A worker whose loop lags goes on with what it can decide from memory.
+        """
+        load = self.load
+        if load.is_full:
+            return _OVERLOADED
+        decision = judge.decide(inquiry)
+        return _OVERLOADED if load.is_late and isinstance(decision, Waits) else decision
 
     def problem(
         self, refused: Refused, id_: str, framing: bytes, *, has_body: bool = True
@@ -79,4 +97,5 @@ class Front:
 
     def finished(self, exchange: Exchange) -> None:
         """A request has ended; once for each."""
+        self.load.under_way -= 1
         self.reports.finished(exchange, self.clock)

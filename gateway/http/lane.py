@@ -142,7 +142,8 @@ class Lane:
         if refused is not None:
             return refused
         headers = call.request.headers
-        decision = self.judge.decide(
+        decision = self.front.decide(
+            self.judge,
             Inquiry(
                 call.exchange.method,
                 call.request.raw_path,
@@ -151,7 +152,7 @@ class Lane:
                 headers.get("Origin"),
                 call.exchange.address,
                 *self._terms.places.sent(headers),
-            )
+            ),
         )
         if isinstance(decision, Waits):
             decision = await decision.resolve()

@@ -57,6 +57,7 @@ class ProxyListener:
         self._connections: Connections | None = None
         self._express: ExpressConnections | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._tick_due = 0.0
 
     @property
     def port(self) -> int:
@@ -84,7 +85,7 @@ class ProxyListener:
             self._listening.append(await self._listening_by_itself(accepts))
         self._connections = connections
         self._port = self._listening[0].sockets[0].getsockname()[1]
-        self._timer = loop.call_later(self._manner.tick_seconds, self._tick)
+        self._wait_for_tick(loop)
 
     async def _listening_by_itself(
         self, accepts: ExpressConnections | Connections
@@ -138,9 +139,14 @@ class ProxyListener:
                 if isinstance(connection, Connection) and connection.is_idle:
                     connection.force_close()
 
+    def _wait_for_tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._tick_due = loop.time() + self._manner.tick_seconds
+        self._timer = loop.call_at(self._tick_due, self._tick)
+
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._manner.tick_seconds, self._tick)
+        self._lane.front.load.ticked(loop.time() - self._tick_due)
+        self._wait_for_tick(loop)
         if self._connections is not None:
             self._connections.check(loop.time())
         if self._express is not None:
