@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from gateway.http.bounds import ClientBounds
@@ -189,6 +189,7 @@ async def test_both_lanes_say_the_same(
     monkeypatch: pytest.MonkeyPatch, asked: list[Asked], is_pipelined: bool
 ) -> None:
     """Status, fields, body, what the upstream saw, and the usage record are the same."""
+    note(f"{asked!r}")
     seen = {}
     for is_express in (True, False):
         with monkeypatch.context() as chosen:
