@@ -220,6 +220,7 @@ class ExpressConnection(BaseProtocol):
         self._pause_transport_reading()
         self._loop.call_soon(_replay, other, transport, raw)
         self.transport = None
+        del self._parses
 
     # For the request that is under way.
 
@@ -273,6 +274,8 @@ class ExpressConnection(BaseProtocol):
         """The client has gone."""
         super().connection_lost(exc)
         self._lane.connections.discard(self)
+        # They refer to each other: without this, what has arrived would stay until a full collection.
+        del self._parses
         call, self._call = self._call, None
         if call is not None:
             call.client_gone()
