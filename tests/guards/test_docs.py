@@ -12,8 +12,8 @@ import typer
 from admin.api.problems import Problem
 from admin.cli.__main__ import app
 from admin.demo.config import Ports, examples
-from admin.wire.receipt import ReceiptDocument
 from admin.plane.merging import Expositions
+from admin.wire.receipt import ReceiptDocument
 from gateway.clock import SystemClock
 from gateway.core.refusal import Refusal
 from gateway.metrics import Metrics
