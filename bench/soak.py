@@ -6,7 +6,7 @@ First finds out how many requests a second the gateway serves, then offers a sha
 most on kept connections, some on new ones. Every `--every` seconds it is reloaded (SIGHUP) or restarted
 (SIGUSR2), in turn, until three fifths of the time are over; the rest is left alone, because a process that is
 new every minute has no time to grow. A request that has no answer, or another than 200, has failed. Memory is
-the sum over all processes, private pages only, read while none is being replaced; its slope is that of a
+the sum over all processes, without pages of files, read while none is being replaced; its slope is that of a
 straight line through the last third.
 """
 
@@ -178,8 +178,8 @@ class Gateway:
         return sum(ending in line for line in self._log.read_text().splitlines())
 
     def memory_mib(self) -> float:
-        """Private pages of all processes but the supervisor's own Valkey."""
-        return sum(map(_private_kib, _family(self._process.pid))) / 1024
+        """All processes, the private Valkey among them."""
+        return sum(map(_own_kib, _family(self._process.pid))) / 1024
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -188,12 +188,13 @@ def _family(pid: int) -> Iterator[int]:
         yield from _family(int(child))
 
 
-def _private_kib(pid: int) -> int:
+def _own_kib(pid: int) -> int:
+    """Without pages of files: those of the journal are the kernel's to keep or to drop."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
 
 @contextmanager
