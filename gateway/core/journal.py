@@ -56,7 +56,6 @@ _PADDING: Final = tuple(bytes(-size % _ALIGNED) for size in range(_ALIGNED))
 # No text of a record holds either; None is told from an empty text.
 _BETWEEN: Final = "\x1f"
 _NONE: Final = "\x1e"
-_TEXTS: Final = 9
 
 
 class Entry(NamedTuple):
@@ -173,26 +172,24 @@ def _entry(checked: bytes) -> bytes:
 
 def _record(payload: bytes) -> UsageRecord:
     at_us, duration_us, bytes_in, bytes_out, status = _NUMBERS.unpack_from(payload)
-    texts = payload[_NUMBERS.size :].decode("utf-8", "surrogatepass").split(_BETWEEN)
-    if len(texts) != _TEXTS:
-        raise ValueError("an entry of the journal has not nine texts")
-    key_id, account_id, secret_id, route = (None if text == _NONE else text for text in texts[:4])
-    method, path, outcome, address, request_id = texts[4:]
+    data = payload[_NUMBERS.size :]
+    texts = data.decode() if data.isascii() else data.decode("utf-8", "surrogatepass")
+    key, account, secret, route, method, path, outcome, address, request_id = texts.split(_BETWEEN)
     return UsageRecord(
-        at=at_us / 1_000_000,
-        key_id=key_id,
-        account_id=account_id,
-        secret_id=secret_id,
-        route=route,
-        method=method,
-        path=path,
-        status=status,
-        outcome=outcome,
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-        duration_seconds=duration_us / 1_000_000,
-        address=address,
-        request_id=request_id,
+        at_us / 1_000_000,
+        None if key == _NONE else key,
+        None if account == _NONE else account,
+        None if secret == _NONE else secret,
+        None if route == _NONE else route,
+        method,
+        path,
+        status,
+        outcome,
+        bytes_in,
+        bytes_out,
+        duration_us / 1_000_000,
+        address,
+        request_id,
     )
 
 

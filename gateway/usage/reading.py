@@ -9,7 +9,6 @@ __all__ = ["Portion", "WorkerFolder"]
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -34,44 +33,57 @@ _OPEN_BYTES: Final = 4 * ENTRY_BYTES_MAX
 _UNKNOWN: Final = -1
 
 
-@dataclass(slots=True)
 class Portion:
     """What may be shipped at once: runs of records without a gap in their numbers, and totals of refusals.
 
     Reading goes on at `place` when it has been shipped. `unreadable` entries were lost in between. `oldest` is
-    when the first of its requests ended.
+    when the first of its requests ended. It `is_full` when there may be more.
     """
 
-    place: Place
-    runs: list[tuple[int, list[UsageRecord]]] = field(default_factory=list)
-    totals: dict[tuple[int, str], int] = field(default_factory=dict)
-    records: int = 0
-    is_full: bool = False
-    unreadable: int = 0
-    oldest: float | None = None
-    _is_damaged: bool = False
+    def __init__(self, place: Place) -> None:
+        """Nothing, as far as `place`."""
+        self._segment, self._offset, self._sequence = place
+        self.runs: list[tuple[int, list[UsageRecord]]] = []
+        self.totals: dict[tuple[int, str], int] = {}
+        self.records = 0
+        self.unreadable = 0
+        self.is_full = False
+        self._run: list[UsageRecord] = []
+        self._run_ends = _UNKNOWN
+        self._is_damaged = False
+
+    @property
+    def place(self) -> Place:
+        """How far it goes."""
+        return Place(self._segment, self._offset, self._sequence)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing for SQL in it."""
         return not self.runs and not self.totals
 
+    @property
+    def oldest(self) -> float | None:
+        """When the first of its requests ended, seconds since the epoch; None if there is none."""
+        first = self.runs[0][1][0] if self.runs else None
+        return None if first is None else first.at + first.duration_seconds
+
     def take(self, entry: Entry) -> None:
         """Add an entry, and what its number says of those before it."""
-        expected = self.place.sequence
-        missing = 0 if expected == _UNKNOWN else entry.sequence - expected
-        self.unreadable += max(missing, int(self._is_damaged))
-        self._is_damaged = False
-        self.place = Place(
-            self.place.segment, end_of(self.place.offset, entry), max(expected, entry.sequence + 1)
-        )
+        sequence, expected = entry.sequence, self._sequence
+        if sequence != expected or self._is_damaged:
+            missing = 0 if expected == _UNKNOWN else sequence - expected
+            self.unreadable += max(missing, int(self._is_damaged))
+            self._is_damaged = False
+        self._offset = end_of(self._offset, entry)
+        self._sequence = max(expected, sequence + 1)
         try:
             said = decoded(entry)
         except ValueError:
             self.unreadable += 1
             return
         if isinstance(said, UsageRecord):
-            self._add(entry.sequence, said)
+            self._add(sequence, said)
             return
         for row, total in said.items():
             self.totals[row] = max(total, self.totals.get(row, 0))
@@ -79,11 +91,11 @@ class Portion:
     def skip(self, damage: Damage) -> None:
         """Go on behind damage."""
         self._is_damaged = True
-        self.place = self.place._replace(offset=self.place.offset + damage.length)
+        self._offset += damage.length
 
     def turn(self, number: int) -> None:
-        """Go on at the beginning of the next segment."""
-        self.place = Place(number, 0, self.place.sequence)
+        """Go on at the beginning of the segment with this number."""
+        self._segment, self._offset = number, 0
 
     def end(self) -> None:
         """There will be no further entry whose number would tell how many were lost."""
@@ -91,15 +103,12 @@ class Portion:
         self._is_damaged = False
 
     def _add(self, sequence: int, record: UsageRecord) -> None:
-        if self.oldest is None:
-            self.oldest = record.at + record.duration_seconds
         self.records += 1
-        if self.runs:
-            first, run = self.runs[-1]
-            if sequence == first + len(run):
-                run.append(record)
-                return
-        self.runs.append((sequence, [record]))
+        if sequence != self._run_ends:
+            self._run = []
+            self.runs.append((sequence, self._run))
+        self._run.append(record)
+        self._run_ends = sequence + 1
 
 
 class WorkerFolder:
