@@ -59,7 +59,7 @@ def _fill_sqlite(path: Path, counts: Counts, now_us: int, advance: Callable[[int
     for index in _indexes():
         connection.execute(f"DROP INDEX {index.name}")
     # Words come in any order, and are kept in theirs: sorted once instead of put in between each time.
-    connection.execute("CREATE TEMP TABLE unsorted (word, key_id)")
+    connection.execute("CREATE TEMP TABLE unsorted (word, name, key_id)")
     connection.execute("BEGIN")
     for table, rows in _batches(counts, now_us):
         names = list(rows[0])
@@ -70,7 +70,7 @@ def _fill_sqlite(path: Path, counts: Counts, now_us: int, advance: Callable[[int
             rows,
         )
         advance(len(rows) if table is keys else 0)
-    connection.execute("INSERT INTO key_words SELECT word, key_id FROM unsorted ORDER BY 1, 2")
+    connection.execute("INSERT INTO key_words SELECT * FROM unsorted ORDER BY 1, 2, 3")
     for index in _indexes():
         connection.execute(str(CreateIndex(index).compile(dialect=sqlite.dialect())))
         advance(0)
@@ -96,7 +96,7 @@ async def _fill_postgresql(
         await connection.execute(str(CreateIndex(index).compile(dialect=postgresql.dialect())))
         advance(0)
     await connection.execute(
-        "ALTER TABLE key_words ADD CONSTRAINT pk_key_words PRIMARY KEY (word, key_id)"
+        "ALTER TABLE key_words ADD CONSTRAINT pk_key_words PRIMARY KEY (word, name, key_id)"
     )
     # What autovacuum does by itself within a minute of such an import.
     await connection.execute("VACUUM ANALYZE")
@@ -193,9 +193,9 @@ def _secret(n: int, key: Mapping[str, Any]) -> dict[str, Any]:
 def _words(
     made: Sequence[Mapping[str, Any]], its_secrets: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, str]]:
-    pairs = {(word, key["id"]) for key in made for word in words_of(key["name"])}
-    pairs |= {(f"={secret['id']}", secret["key_id"]) for secret in its_secrets}
-    return [{"word": word, "key_id": key_id} for word, key_id in sorted(pairs)]
+    found = {(word, key["name"], key["id"]) for key in made for word in words_of(key["name"])}
+    found |= {(f"={secret['id']}", "", secret["key_id"]) for secret in its_secrets}
+    return [{"word": word, "name": name, "key_id": key_id} for word, name, key_id in sorted(found)]
 
 
 def _use(key: Mapping[str, Any], secret: Mapping[str, Any]) -> dict[str, Any]:

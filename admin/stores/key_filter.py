@@ -55,7 +55,7 @@ class Sought:
 
     `clauses` say it of a row, and `loose` the same in words that no index is entered by; `upper` is the
     bound that they set, if they set one. If an index finds those that fit, `found` selects their ids, and
-    `index` is its name where it is one of `keys`.
+    `index` is its name where it is one of `keys`. `beginning` is that of a word of the name.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Sought:
     index: str | None = None
     loose: tuple[ColumnElement[bool], ...] = ()
     upper: int | None = None
+    beginning: str | None = None
 
 
 def sought(wanted: KeyFilter, now_us: int) -> tuple[Sought, ...]:
@@ -147,4 +148,6 @@ def _of_names(text: str | None) -> list[Sought]:
     if not words:
         # Nothing but signs: part of no name's words.
         return [Sought("name", (keys.c.name.contains(text, autoescape=True),))]
-    return [Sought("word", (has_word(word),), keys_with_word(word)) for word in words]
+    return [
+        Sought("word", (has_word(word),), keys_with_word(word), beginning=word) for word in words
+    ]

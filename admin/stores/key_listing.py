@@ -11,17 +11,18 @@ __all__ = ["list_ids"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.page import Page, PageRequest, decoded, encoded
 from admin.stores.key_branches import Branch, branches
 from admin.stores.key_filter import INDEXES_OF_ALL, KeyFilter, KeySort, Sought
+from admin.stores.key_words import next_word
 from gateway.core.errors import Misuse
 from gateway.stores.sql_engine import read_rows
-from gateway.stores.tables import keys, to_us
+from gateway.stores.tables import key_words, keys, to_us
 
 Place: TypeAlias = ColumnElement[Any]
 
@@ -29,6 +30,8 @@ Place: TypeAlias = ColumnElement[Any]
 GATHERED_MAX: Final = 6_000
 # As many entries of an index are, which lie side by side.
 IN_INDEX_MAX: Final = 120_000
+# One walk along each; more begin alike only where nearly all names have one of them, such as numbers.
+WORDS_MAX: Final = 12
 # SQLite's name for the index of the ids.
 _PRIMARY: Final = "sqlite_autoindex_keys_1"
 # What is asked for with several words may have to be looked for in most of the table.
@@ -55,6 +58,14 @@ _ORDERS: Final[dict[KeySort, _Order]] = {
     "expires": _Order(keys.c.expires_us, "expires_us"),
     "last_used": _Order(keys.c.used_day, "used_day"),
 }
+
+
+class _Way(NamedTuple):
+    """How a branch's keys are found: gathered by a finder, along some words' names, or along the order."""
+
+    branch: Branch
+    finder: Sought | None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +106,7 @@ async def list_ids(
     """The ids of the keys that fit. Raises Misuse for a cursor of another order, StoreError."""
     order = _ORDERS[wanted.sort]
     after = None if page.cursor is None else _place(page.cursor, wanted.sort, order)
-    ways = [
-        (branch, await _gathered_by(engine, branch, order))
-        for branch in branches(wanted, to_us(now))
-    ]
+    ways = [await _way(engine, branch, order) for branch in branches(wanted, to_us(now))]
     rows: list[Row[Any]] = []
     for stretch in _stretches(order, after):
         left = page.size + 1 - len(rows)
@@ -125,6 +133,26 @@ def _stretches(order: _Order, after: tuple[Any, str] | None) -> Sequence[_Stretc
     if after is not None and after[0] == _NEVER:
         return [_Stretch(order, after, is_without=True)]
     return [_Stretch(order, after), _Stretch(order, None, is_without=True)]
+
+
+async def _way(engine: AsyncEngine, branch: Branch, order: _Order) -> _Way:
+    finder = await _gathered_by(engine, branch, order)
+    beginnings = [each.beginning for each in branch.sought if each.beginning is not None]
+    if finder is not None or order.name != "name" or not beginnings:
+        return _Way(branch, finder)
+    return _Way(branch, None, await _words(engine, max(beginnings, key=len)))
+
+
+async def _words(engine: AsyncEngine, beginning: str) -> tuple[str, ...]:
+    """All words that begin so; none if there are too many to walk along each."""
+    words: list[str] = []
+    while len(words) <= WORDS_MAX:
+        last = words[-1] if words else None
+        rows = await read_rows(engine, "look for words", next_word(beginning, last))
+        if not rows:
+            return tuple(words)
+        words.append(rows[0].word)
+    return ()
 
 
 async def _gathered_by(engine: AsyncEngine, branch: Branch, order: _Order) -> Sought | None:
@@ -158,22 +186,36 @@ def _ones(finder: Sought, branch: Branch) -> Select[Any]:
     return ones.with_hint(keys, f"INDEXED BY {finder.index}", "sqlite")
 
 
-def _first(
-    ways: Sequence[tuple[Branch, Sought | None]], stretch: _Stretch, count: int
-) -> Select[Any]:
+def _first(ways: Sequence[_Way], stretch: _Stretch, count: int) -> Select[Any]:
     """The first `count` keys of all branches together."""
-    chosen = [
-        _walk(branch, stretch, count)
-        if finder is None
-        else _gathering(branch, finder, f"found{number}", stretch, count)
-        for number, (branch, finder) in enumerate(ways)
-    ]
+    chosen: list[Select[Any]] = []
+    for number, way in enumerate(ways):
+        if way.finder is not None:
+            chosen.append(_gathering(way.branch, way.finder, f"found{number}", stretch, count))
+        elif way.words:
+            chosen += (_walk_of_word(way.branch, word, stretch, count) for word in way.words)
+        else:
+            chosen.append(_walk(way.branch, stretch, count))
     if len(chosen) == 1:
         return chosen[0]
     parts = [each.subquery() for each in chosen]
-    both = union_all(*(select(part.c.id, part.c.place) for part in parts)).subquery()
+    # Each key once: one may have several of the words.
+    both = union(*(select(part.c.id, part.c.place) for part in parts)).subquery()
     ordered = select(both.c.id, both.c.place).order_by(*stretch.by(both.c.place, both.c.id))
     return ordered.limit(count)
+
+
+def _walk_of_word(branch: Branch, word: str, stretch: _Stretch, count: int) -> Select[Any]:
+    """Along the names that have the word, which `key_words` has in their order."""
+    place, key_id = key_words.c.name, key_words.c.key_id
+    return (
+        select(key_id.label("id"), place.label("place"))
+        .join(keys, keys.c.id == key_id)
+        .where(key_words.c.word == word, *branch.conditions(), *stretch.clauses(place, key_id))
+        .with_hint(keys, f"INDEXED BY {_PRIMARY}", "sqlite")
+        .order_by(*stretch.by(place, key_id))
+        .limit(count)
+    )
 
 
 def _walk(branch: Branch, stretch: _Stretch, count: int) -> Select[Any]:

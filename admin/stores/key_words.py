@@ -10,13 +10,14 @@ __all__ = [
     "has_word",
     "keys_with_secret",
     "keys_with_word",
+    "next_word",
     "words_column",
 ]
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Select, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin.core.naming import words_of
@@ -35,7 +36,7 @@ def words_column(name: str) -> str:
 async def add_words(connection: AsyncConnection, names: Mapping[str, str]) -> None:
     """Make new keys searchable; `names` are theirs, by their ids."""
     rows = [
-        {"word": word, "key_id": key_id}
+        {"word": word, "name": name, "key_id": key_id}
         for key_id, name in names.items()
         for word in words_of(name)
     ]
@@ -45,7 +46,9 @@ async def add_words(connection: AsyncConnection, names: Mapping[str, str]) -> No
 
 async def add_secrets(connection: AsyncConnection, pairs: Iterable[tuple[str, str]]) -> None:
     """Make keys searchable by new secrets of theirs: pairs of a key's id and a secret's."""
-    rows = [{"word": f"{_SIGN}{secret_id}", "key_id": key_id} for key_id, secret_id in pairs]
+    rows = [
+        {"word": f"{_SIGN}{secret_id}", "name": "", "key_id": key_id} for key_id, secret_id in pairs
+    ]
     if rows:
         await connection.execute(insert(key_words), rows)
 
@@ -55,7 +58,11 @@ async def change_words(connection: AsyncConnection, key_id: str, before: str, af
     gone = words_of(before)
     if gone:
         await connection.execute(
-            delete(key_words).where(key_words.c.word.in_(gone), key_words.c.key_id == key_id)
+            delete(key_words).where(
+                key_words.c.word.in_(gone),
+                key_words.c.name == before,
+                key_words.c.key_id == key_id,
+            )
         )
     await add_words(connection, {key_id: after})
 
@@ -73,8 +80,11 @@ def keys_with_secret(beginning: str) -> Select[Any]:
 
 def has_word(beginning: str) -> ColumnElement[bool]:
     """The same, of a key that is looked at. A word is letters and digits: nothing in it is a wildcard."""
-    exact = keys.c.words.like(f"% {beginning}%")
-    if not beginning.isascii():
-        return exact
-    # Nothing new, but an index in the order of names has it, and the row need not be looked at.
-    return and_(keys.c.name.ilike(f"%{beginning}%"), exact)
+    return keys.c.words.like(f"% {beginning}%")
+
+
+def next_word(beginning: str, last: str | None) -> Select[Any]:
+    """The first word that begins so, or the first behind the `last` one."""
+    word = key_words.c.word
+    start = word >= beginning if last is None else word > last
+    return select(word).where(start, word < beginning + _LAST).order_by(word).limit(1)

@@ -166,14 +166,15 @@ keys = Table(
     Index("ix_keys_not_before", "not_before_us", **_only("not_before_us IS NOT NULL")),
 )
 
-# The words of names, and ids of secrets behind a '='. PostgreSQL's own order of texts depends on the
-# machine; here those that begin alike must lie together.
+# The words of names, each in the order of the names, and ids of secrets behind a '='. PostgreSQL's own
+# order of texts depends on the machine; here words that begin alike must lie together.
 key_words = Table(
     "key_words",
     METADATA,
     Column("word", Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")),
+    Column("name", Text),
     Column("key_id", Text),
-    PrimaryKeyConstraint("word", "key_id"),
+    PrimaryKeyConstraint("word", "name", "key_id"),
     sqlite_with_rowid=False,
 )
 

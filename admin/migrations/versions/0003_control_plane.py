@@ -105,8 +105,9 @@ def _keys() -> None:
     op.create_table(
         "key_words",
         sa.Column("word", sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")),
+        sa.Column("name", sa.Text),
         sa.Column("key_id", sa.Text),
-        sa.PrimaryKeyConstraint("word", "key_id", name="pk_key_words"),
+        sa.PrimaryKeyConstraint("word", "name", "key_id", name="pk_key_words"),
         sqlite_with_rowid=False,
     )
     _find_words()
@@ -151,7 +152,7 @@ def _keys() -> None:
 def _find_words() -> None:
     """Make the keys that are there searchable."""
     keys = sa.table("keys", sa.column("id"), sa.column("name"), sa.column("words"))
-    key_words = sa.table("key_words", sa.column("word"), sa.column("key_id"))
+    key_words = sa.table("key_words", sa.column("word"), sa.column("name"), sa.column("key_id"))
     connection = op.get_bind()
     change = (
         sa.update(keys)
@@ -166,11 +167,17 @@ def _find_words() -> None:
             change,
             [{"key_id": id_, "its_words": "".join(f" {w}" for w in found[id_])} for id_ in found],
         )
-        pairs = [{"word": word, "key_id": id_} for id_, words in found.items() for word in words]
-        if pairs:
-            connection.execute(sa.insert(key_words), pairs)
+        made = [
+            {"word": word, "name": row.name, "key_id": row.id}
+            for row in rows
+            for word in found[row.id]
+        ]
+        if made:
+            connection.execute(sa.insert(key_words), made)
         last = rows[-1].id
-    op.execute("INSERT INTO key_words (word, key_id) SELECT '=' || id, key_id FROM secrets")
+    op.execute(
+        "INSERT INTO key_words (word, name, key_id) SELECT '=' || id, '', key_id FROM secrets"
+    )
 
 
 def _audit() -> None:
