@@ -160,6 +160,8 @@ class Post:
 
         They have the time of their launch, or `deadline_seconds`. `keep` must not run.
         """
+        # First: whoever comes while they drain is to be refused, not to wait for nobody.
+        self._close_sockets()
         codes = await asyncio.gather(
             *(
                 life.child.stop(
@@ -168,7 +170,6 @@ class Post:
                 for life in tuple(self._lives)
             )
         )
-        self._close_sockets()
         return _IN_ORDER.issuperset(codes)
 
     def _close_sockets(self) -> None:

@@ -94,7 +94,8 @@ for i, key in ipairs(KEYS) do
     kept = math.min(holding, own)
     tokens = tokens + math.min(returned, own - kept) * MICRO
   end
-  tokens = math.max(tokens - debt * MICRO, -capacity)
+  -- Deeper than a debt goes only what is lent: more than the quota, when that has become smaller.
+  tokens = math.max(tokens - debt * MICRO, math.min(tokens, -capacity))
   held[i] = tokens
   local is_changed = debt > 0 or is_lost or (holding ~= nil and own > 0)
   buckets[i] = {at, is_changed, capacity, quota, window, others, latest, kept, text}

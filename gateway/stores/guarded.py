@@ -3,6 +3,7 @@
 __all__ = ["ExactLimiter", "GuardedLimiter"]
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -20,6 +21,9 @@ _BATCH_MAX: Final = 64
 _GUESS_SECONDS_MAX: Final = 30.0
 # How soon after an outage all workers' debts are told.
 _SETTLE_SECONDS: Final = 0.1
+# Nothing is borrowed so soon after an outage: what others let through meanwhile may not be told yet, and
+# the store would lend it a second time.
+_UNSETTLED_SECONDS: Final = 1.0
 
 
 class ExactLimiter(Protocol):
@@ -141,6 +145,7 @@ class GuardedLimiter:
         self._ready: dict[int, Ready] = {}
         self._lent: dict[str, Bucket] = {}
         self._is_leaving = False
+        self._failed_at = -math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lines: dict[tuple[Bucket, ...], _Line] = {}
         self._indebted: dict[str, Bucket] = {}
@@ -230,12 +235,14 @@ class GuardedLimiter:
     def asks(self, batch: _Together) -> Sequence[Ask | None]:
         """What a batch says of the leases of its buckets, now that it departs."""
         now = self._clock.monotonic()
+        is_unsettled = now - self._failed_at < _UNSETTLED_SECONDS
         asks: list[Ask | None] = []
         for note, bucket in zip(batch.notes, batch.buckets, strict=True):
             if note.lease is None or note.lease.is_asking:
                 asks.append(None)
             else:
-                asks.append(note.lease.ask(bucket.limit, now, is_leaving=self._is_leaving))
+                ask = note.lease.ask(bucket.limit, now, is_leaving=self._is_leaving)
+                asks.append(ask._replace(ahead=0) if is_unsettled else ask)
         return asks
 
     def heard(self, batch: _Together, left: Sequence[BucketLevel], lent: Sequence[int]) -> None:
@@ -254,6 +261,7 @@ class GuardedLimiter:
     def take_share(self, batch: _Together, cost: int) -> Grant:
         """Decide one request of a batch that the store has not answered."""
         workers = max(1, self._live_workers())
+        self._failed_at = self._clock.monotonic()
         now_us = self._now_us()
         # A window as many times as long is exactly a rate as many times lower.
         slowed = [

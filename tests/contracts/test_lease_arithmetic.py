@@ -1,5 +1,6 @@
 """The script lends as the core says: the same steps through both."""
 
+import secrets
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -57,13 +58,15 @@ async def let_pass(store: RedisStore, name: str, held: Held, seconds: float) -> 
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(limit=limits, steps=steps, salt=st.uuids())
+@given(before_and_after=st.tuples(limits, limits), steps=steps, changed_at=st.integers(0, 8))
 async def test_redis_lends_as_the_core_says(
-    redis_store: RedisStore, limit: Limit, steps: list[Any], salt: object
+    redis_store: RedisStore, before_and_after: tuple[Limit, Limit], steps: list[Any], changed_at: int
 ) -> None:
-    """Level, loans and what is lent are the same after every step, whoever says what of its loan."""
-    bucket = Bucket(f"{{{salt}}}:lent", limit)
-    for worker, said, costs, passed in steps:
+    """Level, loans and what is lent are the same after every step, whoever says what, also when the plan changes."""
+    name = f"{{{secrets.token_hex(8)}}}:lent"
+    for number, (worker, said, costs, passed) in enumerate(steps):
+        limit = before_and_after[number >= changed_at]
+        bucket = Bucket(name, limit)
         before = await let_pass(
             redis_store, bucket.name, await stored(redis_store, bucket.name), passed
         )

@@ -31,6 +31,9 @@ ONLY_HERE = {
     "demo": "it is an installation of its own",
     "check": "it looks at a file of this machine",
     "migrate": "it is for whoever has the database",
+    "restart": "it tells a process of this machine",
+    "journal cat": "it reads a file of this machine",
+    "journal ship": "it is for whoever has the data folder",
     "keys pattern": "it is computed from a file of this machine",
     "me": "it says who is asking, and that is another",
 }

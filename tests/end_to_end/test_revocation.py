@@ -105,7 +105,13 @@ def test_the_command_prints_the_receipt(site: Site) -> None:
     proof = site.operator.revoke(key.id)
     assert not any(served(gateway, key.secret) for gateway in gateways)
 
-    assert proof == {"workers": 2, "acknowledged": 2, "ms": proof["ms"], "missing": []}
+    assert proof == {
+        "announced": True,
+        "workers": 2,
+        "acknowledged": 2,
+        "ms": proof["ms"],
+        "missing": [],
+    }
     assert "enforced on 2 of 2 workers" in site.operator.run("keys", "revoke", key.id).stdout
 
 
