@@ -119,7 +119,7 @@ async def converse(asked: list[Asked], *, is_pipelined: bool) -> dict[str, Any]:
             said = given_answers[min(len(origin.heads), len(asked)) - 1]
             writer.write(said)
             await writer.drain()
-            if b"Connection: close" in said or said.startswith(b"this"):
+            if b"Connection: close" in said or not is_framed(said, head):
                 return
 
     async with (
@@ -136,6 +136,15 @@ async def converse(asked: list[Asked], *, is_pipelined: bool) -> dict[str, Any]:
                 dataclasses.replace(one, at=0.0, duration_seconds=0.0) for one in gate.records
             ],
         }
+
+
+def is_framed(said: bytes, head: bytes) -> bool:
+    """Whether one can tell where this answer ends before the connection does."""
+    fields = said.partition(b"\r\n\r\n")[0]
+    is_empty = head.startswith(b"HEAD") or fields[9:12] in {b"204", b"304"}
+    return said.startswith(b"HTTP/") and (
+        is_empty or b"Content-Length:" in fields or b"Transfer-Encoding:" in fields
+    )
 
 
 async def ask_all(client: Client, asked: list[Asked], *, is_pipelined: bool) -> list[Any]:
