@@ -60,7 +60,10 @@ async def let_pass(store: RedisStore, name: str, held: Held, seconds: float) -> 
 )
 @given(before_and_after=st.tuples(limits, limits), steps=steps, changed_at=st.integers(0, 8))
 async def test_redis_lends_as_the_core_says(
-    redis_store: RedisStore, before_and_after: tuple[Limit, Limit], steps: list[Any], changed_at: int
+    redis_store: RedisStore,
+    before_and_after: tuple[Limit, Limit],
+    steps: list[Any],
+    changed_at: int,
 ) -> None:
     """Level, loans and what is lent are the same after every step, whoever says what, also when the plan changes."""
     name = f"{{{secrets.token_hex(8)}}}:lent"
