@@ -161,11 +161,11 @@ async def _time(engine: AsyncEngine, wanted: KeyFilter, middle: str) -> Figures:
 async def _middle(engine: AsyncEngine, sort: KeySort, count: int) -> str:
     """A cursor behind half of all keys that have a value in this order."""
     column = _PLACES[sort]
-    has_value: Select[Any] = select(column, keys.c.id).where(column.is_not(None))
+    has_value: Select[Any] = select(column.label("place"), keys.c.id).where(column.is_not(None))
     ordered = has_value.order_by(column, keys.c.id).limit(1)
     half = count // 4 if sort == "expires" else count // 2
     (row,) = await read_rows(engine, "find the middle", ordered.offset(half), 60.0)
-    return encoded(f"keys.{sort}", row[0], row[1])
+    return encoded(f"keys.{sort}", row.place, row.id)
 
 
 async def _tell_indexes(console: Console, engine: AsyncEngine) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import Index, Table
+from sqlalchemy import Dialect, Index, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
@@ -28,6 +28,8 @@ KEYS_MAX = 10_000_000
 
 _YEARS_3 = 3 * 365 * DAY
 _AT_ONCE = 20_000
+# The driver's own class has no types.
+_POSTGRESQL: Callable[[], Dialect] = postgresql.dialect
 _TABLES = (accounts, users, keys, secrets, secret_uses, key_words)
 _SERVICES = "billing dns mail search orders stock ledger login maps media metrics notify".split()  # noqa: SIM905
 _PURPOSES = "worker import export sync report web mobile partner backup ci".split()  # noqa: SIM905
@@ -93,7 +95,7 @@ async def _fill_postgresql(
         )
         advance(len(rows) if table is keys else 0)
     for index in _indexes():
-        await connection.execute(str(CreateIndex(index).compile(dialect=postgresql.dialect())))
+        await connection.execute(str(CreateIndex(index).compile(dialect=_POSTGRESQL())))
         advance(0)
     await connection.execute(
         "ALTER TABLE key_words ADD CONSTRAINT pk_key_words PRIMARY KEY (word, name, key_id)"
