@@ -3,6 +3,7 @@
 __all__ = [
     "HOST",
     "SPAWN",
+    "cached_key",
     "cpu_seconds",
     "free_port",
     "make_tokens",
@@ -11,6 +12,7 @@ __all__ = [
     "run_gateway",
     "run_origin",
     "store_keys",
+    "store_unproved_keys",
     "wait_for",
 ]
 
@@ -37,7 +39,9 @@ from sqlalchemy import insert
 
 from admin.stores.migrate import migrate
 from gateway.core import token
-from gateway.core.keys import Environment, KeyType
+from gateway.core.credential import Credential, Pepper
+from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType
+from gateway.ports import CachedKey
 from gateway.stores.places import database_url
 from gateway.stores.secret_hash import CostClass, hash_token
 from gateway.stores.sql_engine import open_engine, write_transaction
@@ -48,6 +52,9 @@ HOST = "127.0.0.1"
 SPAWN = multiprocessing.get_context("spawn")
 
 _ACCOUNT = "acc_" + "0" * 20
+_ACCOUNT_NAME = "Bench"
+_PLAN = "bench"
+_SCOPE = "read-only"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 _START_SECONDS = 30.0
 _INSERT_ROWS = 1000
@@ -99,16 +106,37 @@ def store_keys(folder: Path, tokens: Sequence[str]) -> None:
     asyncio.run(_insert(database_url(None, folder), tokens, hashes))
 
 
+def store_unproved_keys(folder: Path, tokens: Sequence[str]) -> None:
+    """Without their hashes, which take long: such a key is served only as long as Redis has a `cached_key` of it."""
+    asyncio.run(_insert(database_url(None, folder), tokens, ["-"] * len(tokens)))
+
+
+def cached_key(number: int, text: str, pepper: Pepper) -> CachedKey:
+    """What Redis holds of the stored key with this number once it has been used."""
+    key = Key(
+        id=_key_id(number),
+        name=_key_name(number),
+        account=Account(_ACCOUNT, _ACCOUNT_NAME, _PLAN, ApiAccess.APPROVED),
+        type=KeyType.SECRET,
+        environment=Environment.LIVE,
+        status=KeyStatus.ACTIVE,
+        scopes=(_SCOPE,),
+        secret_id=_secret_id(text),
+        version=1,
+    )
+    return CachedKey(key, Credential(text).digest(pepper))
+
+
 async def _insert(url: str, tokens: Sequence[str], hashes: Sequence[str]) -> None:
     await migrate(url)
     times = {"created_us": 0, "updated_us": 0}
-    account = {"id": _ACCOUNT, "name": "Bench", "plan": "bench", "status": "active"}
+    account = {"id": _ACCOUNT, "name": _ACCOUNT_NAME, "plan": _PLAN, "status": "active"}
     key = {
         "account_id": _ACCOUNT,
         "type": "sk",
         "environment": "live",
         "status": "active",
-        "scopes": ["read-only"],
+        "scopes": [_SCOPE],
         "addresses": [],
         "origins": [],
         "limits": [],
@@ -117,8 +145,8 @@ async def _insert(url: str, tokens: Sequence[str], hashes: Sequence[str]) -> Non
     }
     key_rows, secret_rows = [], []
     for number, (text, token_hash) in enumerate(zip(tokens, hashes, strict=True)):
-        key_id = f"key_{number:020d}"
-        key_rows.append({"id": key_id, "name": f"bench {number}", **key, **times})
+        key_id = _key_id(number)
+        key_rows.append({"id": key_id, "name": _key_name(number), **key, **times})
         secret = {"key_id": key_id, "token_hash": token_hash, "cost_class": "generated"}
         secret_rows.append({"id": _secret_id(text), "created_us": 0, **secret})
     engine = open_engine(url)
@@ -132,6 +160,14 @@ async def _insert(url: str, tokens: Sequence[str], hashes: Sequence[str]) -> Non
                 await connection.execute(insert(key_secrets), secret_rows[some])
     finally:
         await engine.dispose()
+
+
+def _key_id(number: int) -> str:
+    return f"key_{number:020d}"
+
+
+def _key_name(number: int) -> str:
+    return f"bench {number}"
 
 
 def _secret_id(text: str) -> str:
