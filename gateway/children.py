@@ -3,11 +3,14 @@
 __all__ = [
     "LISTENING",
     "REFUSED",
+    "be_listed_as",
     "bound_to_parent",
     "last_words",
     "leave_last_words",
     "read_word",
+    "tell_child",
     "tell_parent",
+    "told_by_parent",
 ]
 
 import contextlib
@@ -15,8 +18,9 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +29,10 @@ REFUSED: Final = "refused"
 
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS: Final = ".last"
+_STDIN: Final = 0
+_ORDER_BYTES: Final = 65_536
+# As many as the kernel hands over in one message (SCM_MAX_FD).
+_SOCKETS_MAX: Final = 253
 
 
 def bound_to_parent(sent: signal.Signals, *, umask: int | None = None) -> Callable[[], None] | None:
@@ -73,9 +81,46 @@ def read_word(line: bytes) -> tuple[str, str] | None:
     return None
 
 
-def leave_last_words(socket: Path, metrics: bytes) -> None:
+def tell_child(
+    channel: socket.socket, words: Sequence[str], sockets: Sequence[socket.socket]
+) -> None:
+    """Say to a process that waits in `told_by_parent` what its arguments are, and hand it `sockets`.
+
+    Raises OSError when it has gone. The channel is of no use afterwards.
+    """
+    with channel:
+        numbers = [each.fileno() for each in sockets]
+        _ = socket.send_fds(channel, [json.dumps(list(words)).encode()], numbers)
+
+
+def told_by_parent() -> tuple[list[str], list[int]] | None:
+    """Wait for `tell_child` on stdin, which is then empty: arguments and the numbers of sockets.
+
+    None when the parent ends, or has no use for this process any more.
+    """
+    with socket.socket(fileno=os.dup(_STDIN)) as channel:
+        said, numbers, _, _ = socket.recv_fds(channel, _ORDER_BYTES, _SOCKETS_MAX)
+        while more := channel.recv(_ORDER_BYTES):
+            said += more
+    if not said:
+        return None
+    for number in numbers:
+        os.set_inheritable(number, False)  # noqa: FBT003 -- has no other form
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, _STDIN)
+    os.close(empty)
+    return json.loads(said), numbers
+
+
+def be_listed_as(name: str) -> None:
+    """`ps` and `top` show this process under `name`, 15 bytes at most, where the kernel has such names (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
+
+
+def leave_last_words(path: Path, metrics: bytes) -> None:
     """What a process that ends has counted, beside the socket on which it told of itself, for who adds it up."""
-    kept = socket.with_name(f"{socket.stem}.{os.getpid()}{_LAST_WORDS}")
+    kept = path.with_name(f"{path.stem}.{os.getpid()}{_LAST_WORDS}")
     draft = kept.with_suffix(".draft")
     with contextlib.suppress(OSError):  # the supervisor has gone, and its folder
         draft.write_bytes(metrics)

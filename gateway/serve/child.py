@@ -1,6 +1,6 @@
 """One life of one process that the supervisor has started."""
 
-__all__ = ["Child", "StartFailed", "ending"]
+__all__ = ["Child", "StartFailed", "ending", "run_python"]
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class Child:
     """
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
-        """`name` is for people."""
+        """`name` is for people; `process` was made by `run_python`."""
         self._name = name
         self._process = process
         self._is_asked_to_end = False
@@ -43,23 +43,14 @@ class Child:
     async def start(
         cls,
         name: str,
-        arguments: Sequence[str],
+        module: str,
+        words: Sequence[str],
         environment: Mapping[str, str],
         sockets: Sequence[socket.socket] = (),
     ) -> Self:
-        """Run Python with `arguments`; returns at once. It is given `sockets` to listen with."""
-        numbers = tuple(each.fileno() for each in sockets)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
-            *(f"--listen-fd={number}" for number in numbers),
-            pass_fds=numbers,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=bound_to_parent(signal.SIGTERM),
-            env=environment,
-        )
+        """Run `module` with the arguments `words`; returns at once. It is given `sockets` to listen with."""
+        listens = (f"--listen-fd={each.fileno()}" for each in sockets)
+        process = await run_python(module, (*words, *listens), environment, sockets=sockets)
         return cls(name, process)
 
     @property
@@ -113,6 +104,30 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             return await self.wait()
+
+
+async def run_python(
+    module: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    sockets: Sequence[socket.socket] = (),
+) -> asyncio.subprocess.Process:
+    """A process that runs `module` and is bound to this one; it inherits `sockets`, under their numbers."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        module,
+        *words,
+        pass_fds=tuple(each.fileno() for each in sockets),
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=bound_to_parent(signal.SIGTERM),
+        env=environment,
+    )
 
 
 def ending(code: int) -> str:

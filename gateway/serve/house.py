@@ -15,10 +15,12 @@ from gateway.serve.binding import Binding
 from gateway.serve.child import StartFailed
 from gateway.serve.configuration import InForce
 from gateway.serve.post import Launch, Post
+from gateway.serve.starter import Starter
 from gateway.tasks import Crew
 
 log = structlog.get_logger(__name__)
 
+_WORKER: Final = "gateway"
 # A worker closes what is left after it has drained.
 _WORKER_EXTRA_SECONDS: Final = 15.0
 _CONTROL_PLANE_SECONDS: Final = 15.0
@@ -56,29 +58,29 @@ class House:
         self._plan = plan
         self._paths = [folder / f"worker-{number}.sock" for number in range(plan.workers)]
         self._bindings = bindings
-        worker, variables = self._worker_launches(now), plan.variables
+        self._starter = starter = Starter(_WORKER, plan.variables)
         self._workers = [
-            Post(path.stem, launch, variables, bindings.proxy, clock)
-            for path, launch in zip(self._paths, worker, strict=True)
+            Post(path.stem, launch, starter, bindings.proxy, clock)
+            for path, launch in zip(self._paths, self._worker_launches(now), strict=True)
         ]
         self._control_planes = [
-            Post("control-plane", launch, variables, bindings.admin, clock)
+            Post("control-plane", launch, starter, bindings.admin, clock)
             for launch in self._control_plane_launches(now)
         ]
 
     def _worker_launches(self, now: InForce) -> list[Launch]:
         # The control plane ships usage for all; without one, the workers agree on one of them.
         ledger = () if self._plan.control_plane is None else ("--journal-only",)
-        words = ("-P", "-m", "gateway", *now.arguments, *ledger, "--supervised")
+        words = (*now.arguments, *ledger, "--supervised")
         seconds = now.settings.listen.drain_deadline_seconds + _WORKER_EXTRA_SECONDS
-        return [Launch((*words, str(path)), seconds) for path in self._paths]
+        return [Launch(_WORKER, (*words, str(path)), seconds) for path in self._paths]
 
     def _control_plane_launches(self, now: InForce) -> list[Launch]:
         if self._plan.control_plane is None:
             return []
         workers = (f"--worker={path}" for path in self._paths)
-        words = ("-P", "-m", self._plan.control_plane, *now.arguments, *workers)
-        return [Launch(words, _CONTROL_PLANE_SECONDS)]
+        words = (*now.arguments, *workers)
+        return [Launch(self._plan.control_plane, words, _CONTROL_PLANE_SECONDS)]
 
     @property
     def _posts(self) -> Sequence[Post]:
@@ -88,7 +90,11 @@ class House:
         """Start all at once. Returns when they listen, or at `stop`; raises the first StartFailed."""
         try:
             await self._start(stop)
+            if not stop.is_set():
+                # Only now: it would take time from those that callers wait for.
+                await self._starter.prepare()
         except BaseException:
+            await self._starter.dismiss()
             _ = await _stop(self._posts, _AT_ONCE_SECONDS)
             raise
 
@@ -123,6 +129,13 @@ class House:
 
         When one does not come up, those that were replaced become again what they were.
         """
+        # What it has imported may not be what lies on disk by now.
+        await self._starter.dismiss()
+        failure = await self._replace_all(now)
+        await self._starter.prepare()
+        return failure
+
+    async def _replace_all(self, now: InForce) -> StartFailed | None:
         launches = (*self._worker_launches(now), *self._control_plane_launches(now))
         done: list[tuple[Post, Launch]] = []
         for post, launch in zip(self._posts, launches, strict=True):
@@ -138,6 +151,7 @@ class House:
 
     async def stop(self, impatient: asyncio.Event) -> bool:
         """Drain and end all; whether all ended in order. `impatient` ends the wait."""
+        await self._starter.dismiss()
         async with Crew() as crew:
             _ = crew.start("hurry", _hurried(impatient, self._workers))
             is_in_order = await _stop(self._workers)

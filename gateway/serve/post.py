@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +17,7 @@ from gateway.ports import Clock
 from gateway.serve.binding import Binding
 from gateway.serve.child import Child, StartFailed, ending
 from gateway.serve.pauses import Pauses
+from gateway.serve.starter import Start, Starter
 from gateway.tasks import Crew
 
 log = structlog.get_logger(__name__)
@@ -28,9 +29,10 @@ _IN_ORDER: Final = frozenset({0, -signal.SIGTERM})
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a process is started, and how long it may take to end in order."""
+    """The module that a process runs and its arguments, and how long it may take to end in order."""
 
-    arguments: Sequence[str]
+    module: str
+    words: Sequence[str]
     stop_seconds: float
 
 
@@ -51,7 +53,7 @@ class Post:
         self,
         name: str,
         launch: Launch,
-        environment: Mapping[str, str],
+        starter: Starter,
         binding: Binding,
         clock: Clock,
     ) -> None:
@@ -59,7 +61,7 @@ class Post:
         self.name = name
         self.failure: StartFailed | None = None
         self._launch = launch
-        self._environment = environment
+        self._starter = starter
         self._binding = binding
         self._clock = clock
         self._pauses = Pauses()
@@ -77,10 +79,10 @@ class Post:
     async def start(self) -> None:
         """Fill it. Returns once the process listens, or with `failure` set if it ended instead."""
         async with self._changing:
-            await self._start()
+            await self._start(self._starter.start)
 
-    async def _start(self) -> None:
-        self._life, self.failure = await self._begun(self._launch)
+    async def _start(self, start: Start) -> None:
+        self._life, self.failure = await self._begun(self._launch, start)
         if self.failure is not None:
             # Nobody will accept on them for a while: the kernel is to ask the others.
             self._close_sockets()
@@ -111,9 +113,10 @@ class Post:
         async with self._changing:
             if self._life is not ended:
                 return
-            await self._start()
+            await self._start(self._starter.start_at_once)
         if self.failure is None and self._life is not None:
             log.warning("process_replaced", process=self.name, pid=self._life.child.pid)
+            await self._starter.prepare()
 
     async def replace(self, launch: Launch) -> StartFailed | None:
         """Put another process in its place without a gap, and let the old one finish what it has begun.
@@ -122,7 +125,7 @@ class Post:
         """
         async with self._changing:
             old = self._life
-            life, failure = await self._begun(launch)
+            life, failure = await self._begun(launch, self._starter.start)
             if failure is not None:
                 return failure
             self._life, self._launch, self.failure = life, launch, None
@@ -132,7 +135,7 @@ class Post:
             self._lives.discard(old)
         return None
 
-    async def _begun(self, launch: Launch) -> tuple[_Life | None, StartFailed | None]:
+    async def _begun(self, launch: Launch, start: Start) -> tuple[_Life | None, StartFailed | None]:
         """A life that listens, or one that has ended and why; None when it could not even begin."""
         began = self._clock.monotonic()
         try:
@@ -140,7 +143,7 @@ class Post:
                 self._sockets = self._binding.sockets()
         except Misuse as fault:
             return self._life, StartFailed(f"keywright: {fault}", _FAILED)
-        child = await Child.start(self.name, launch.arguments, self._environment, self._sockets)
+        child = await start(self.name, launch.module, launch.words, self._sockets)
         life = _Life(child, launch, began)
         self._lives.add(life)
         try:

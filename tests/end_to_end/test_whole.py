@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.end_to_end.family import lives
 from tests.fixtures_gateway import (
     PATIENCE_SECONDS,
     WHOLE,
@@ -23,16 +24,8 @@ from tests.fixtures_gateway import (
 )
 from tests.fixtures_valkey import ValkeyServer
 
-WORKER, CONTROL_PLANE, VALKEY = "--supervised", "admin", "valkey-server"
+WORKER, CONTROL_PLANE, VALKEY = "kw-worker-0", "admin", "valkey-server"
 REQUESTS = 'keywright_requests_total{code_class="2xx",method="GET",outcome="served",route="pub"}'
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        # Where nothing reaps orphans, one that has ended stays a zombie.
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _family(gateway: Gateway) -> list[psutil.Process]:
@@ -74,7 +67,7 @@ def _left_sockets(data_dir: Path) -> list[Path]:
 
 
 def _leaves_nothing(site: Site, family: list[psutil.Process]) -> bool:
-    eventually(lambda: not any(map(_lives, family)), "all processes to end")
+    eventually(lambda: not any(map(lives, family)), "all processes to end")
     return not _left_sockets(site.data_dir)
 
 
@@ -96,7 +89,7 @@ def test_three_processes_are_one_gateway(new_site: NewSite) -> None:
         assert metrics[f'keywright_process_up{{process="{process}"}}'] == 1
         assert metrics[f'process_resident_memory_bytes{{process="{process}"}}'] > 0
     assert gateway.admin("/healthz").document == {"status": "alive"}
-    assert len(family) == 3
+    assert len(family) == 4  # and the standby
     assert gateway.stop() == 0
     assert _leaves_nothing(site, family)
 
@@ -180,10 +173,10 @@ def test_a_killed_supervisor_takes_all_with_it(new_site: NewSite) -> None:
     site: Site = new_site()
     gateway = site.start(whole=True)
     family = _family(gateway)
-    assert len(family) == 3
+    assert len(family) == 4  # and the standby
 
     gateway.kill()
-    eventually(lambda: not any(map(_lives, family)), "the children to end")
+    eventually(lambda: not any(map(lives, family)), "the children to end")
     site.configure(
         {
             "listen": {"host": "127.0.0.1", "port": gateway.port},
@@ -378,7 +371,7 @@ def test_a_killed_supervisor_lets_requests_finish(new_site: NewSite) -> None:
         gateway.kill()
         assert under_way.result().status == 200
 
-    eventually(lambda: not any(map(_lives, family)), "the children to end")
+    eventually(lambda: not any(map(lives, family)), "the children to end")
 
 
 def test_the_processes_start_side_by_side(new_site: NewSite) -> None:

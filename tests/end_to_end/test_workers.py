@@ -6,13 +6,14 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import psutil
 import pytest
 import yaml
 
+from tests.end_to_end.family import lives, standby, workers
 from tests.end_to_end.load import Caller, Use, Users, using
 from tests.fixtures_gateway import (
     CLI,
@@ -29,20 +30,17 @@ TWO = (*WHOLE, "--workers", "2")
 SERVED = 'keywright_requests_total{code_class="2xx",method="GET",outcome="served",route="pub"}'
 
 
-def _workers(gateway: Gateway) -> dict[str, psutil.Process]:
-    """The workers that run, by name; of two with one name the younger."""
-    found: dict[str, psutil.Process] = {}
-    children = psutil.Process(gateway.process.pid).children()
-    for child in sorted(children, key=lambda each: each.create_time()):
-        with contextlib.suppress(psutil.Error):
-            words = child.cmdline()
-            if "--supervised" in words:
-                found[Path(words[words.index("--supervised") + 1]).stem] = child
-    return found
-
-
 def _pids(gateway: Gateway) -> set[int]:
     return {child.pid for child in psutil.Process(gateway.process.pid).children()}
+
+
+def _started_workers(gateway: Gateway) -> int:
+    """How many there are, those that still start among them."""
+    count = 0
+    for child in psutil.Process(gateway.process.pid).children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            count += "--supervised" in child.cmdline()
+    return count
 
 
 def _events(gateway: Gateway, name: str) -> list[dict[str, Any]]:
@@ -142,7 +140,7 @@ def test_each_worker_gets_connections(two: tuple[Site, Gateway, str]) -> None:
                     for each in found
                 )
                 for found in (
-                    process.net_connections("tcp") for process in _workers(gateway).values()
+                    process.net_connections("tcp") for process in workers(gateway).values()
                 )
             ]
 
@@ -164,10 +162,22 @@ def test_a_receipt_counts_every_worker(two: tuple[Site, Gateway, str]) -> None:
     assert {gateway.ask("GET", "/pub/x", key.secret).code for _ in range(10)} == {"revoked_key"}
 
 
+def _standby(gateway: Gateway) -> psutil.Process:
+    return eventually(lambda: standby(gateway), "a standby that has imported all it needs")
+
+
+def _seconds_away(gateway: Gateway) -> float:
+    """From the death of a process until another listened in its place, by the log."""
+    (ended,), (replaced,) = _events(gateway, "process_ended"), _events(gateway, "process_replaced")
+    until = datetime.fromisoformat(replaced["timestamp"])
+    return (until - datetime.fromisoformat(ended["timestamp"])).total_seconds()
+
+
 async def test_a_killed_worker_under_load(two: tuple[Site, Gateway, str]) -> None:
-    """kill -9 costs the requests that were under way there, and no other."""
+    """kill -9 costs the requests that were under way there, and no other; within a second another listens."""
     _, gateway, secret = two
-    victim = (await asyncio.to_thread(_workers, gateway))["worker-0"]
+    victim = (await asyncio.to_thread(workers, gateway))["worker-0"]
+    waiting = await asyncio.to_thread(_standby, gateway)
 
     async with _load(gateway, secret) as callers:
         killed_at = time.monotonic()
@@ -182,7 +192,24 @@ async def test_a_killed_worker_under_load(two: tuple[Site, Gateway, str]) -> Non
     (ended,) = _events(gateway, "process_ended")
     assert (ended["process"], ended["ending"]) == ("worker-0", "killed by SIGKILL")
     assert ended["next_start_in_seconds"] == 0
-    assert [each["process"] for each in _events(gateway, "process_replaced")] == ["worker-0"]
+    (replaced,) = _events(gateway, "process_replaced")
+    assert (replaced["process"], replaced["pid"]) == ("worker-0", waiting.pid)
+    assert _seconds_away(gateway) < 1
+    assert _standby(gateway).pid != waiting.pid
+
+
+def test_a_standby_that_dies_is_not_missed(two: tuple[Site, Gateway, str]) -> None:
+    """When the standby was killed before a worker, the worker is replaced all the same, and another stands by."""
+    _, gateway, secret = two
+    waiting = _standby(gateway)
+    waiting.kill()
+    eventually(lambda: not lives(waiting), "the standby to end")
+
+    workers(gateway)["worker-1"].kill()
+    eventually(lambda: _events(gateway, "process_replaced"), "the worker to be replaced")
+
+    assert {gateway.ask("GET", "/pub/x", secret).status for _ in range(10)} == {200}
+    assert _standby(gateway).pid != waiting.pid
 
 
 async def test_a_restart_drops_nothing(two: tuple[Site, Gateway, str]) -> None:
@@ -212,6 +239,7 @@ async def test_a_reload_puts_a_changed_file_into_force(two: tuple[Site, Gateway,
     site, gateway, secret = two
     document = yaml.safe_load(site.config.read_text())
     key = site.operator.key("read-only").secret
+    old = _pids(gateway)
     assert gateway.ask("GET", "/new/x", key).status == 404
 
     async with _load(gateway, secret) as callers:
@@ -224,8 +252,9 @@ async def test_a_reload_puts_a_changed_file_into_force(two: tuple[Site, Gateway,
 
     assert _failed(callers.all) == []
     assert gateway.ask("GET", "/new/x", key).status == 200
-    # Killed, it comes back with the same.
-    for worker in _workers(gateway).values():
+    # Killed, they come back with the same: one by the standby, one from nothing.
+    assert _standby(gateway).pid not in old
+    for worker in workers(gateway).values():
         worker.kill()
     eventually(lambda: len(_events(gateway, "process_replaced")) == 2, "both to be replaced")
     assert gateway.ask("GET", "/new/x", key).status == 200
@@ -258,7 +287,7 @@ def test_a_bad_configuration_is_refused(new_site: NewSite) -> None:
     assert _events(gateway, "reload_refused")[0]["mistakes"] == 2
     assert _pids(gateway) == old
     # What dies while the file is bad is replaced from the accepted one.
-    _workers(gateway)["worker-0"].kill()
+    workers(gateway)["worker-0"].kill()
     eventually(lambda: _events(gateway, "process_replaced"), "the worker to be replaced")
     assert gateway.ask("GET", "/pub/x", secret).status == 200
 
@@ -292,7 +321,7 @@ def test_a_configuration_that_does_not_start_is_taken_back(new_site: NewSite) ->
 
     assert "pepper" in _events(gateway, "replacement_failed")[0]["text"]
     assert gateway.ask("GET", "/pub/x", secret).status == 200
-    assert set(_workers(gateway)) == {"worker-0", "worker-1"}
+    assert set(workers(gateway)) == {"worker-0", "worker-1"}
 
 
 def test_restart_without_a_gateway(new_site: NewSite) -> None:
@@ -325,7 +354,7 @@ def test_auto_is_one_for_each_processor(new_site: NewSite) -> None:
     gateway = site.start(command=(*CLI, "serve", "--workers", "auto"))
 
     cores = len(psutil.Process(gateway.process.pid).cpu_affinity())
-    assert len(_workers(gateway)) == cores
+    assert len(workers(gateway)) == cores
     assert gateway.stop() == 0
 
 
@@ -350,7 +379,7 @@ def test_a_stop_during_a_restart(two: tuple[Site, Gateway, str]) -> None:
     _, gateway, _ = two
     family = psutil.Process(gateway.process.pid).children(recursive=True)
     gateway.process.send_signal(signal.SIGUSR2)
-    eventually(lambda: len(_pids(gateway)) > 4, "a new worker beside the old ones")
+    eventually(lambda: _started_workers(gateway) > 2, "a new worker beside the old ones")
     family += psutil.Process(gateway.process.pid).children(recursive=True)
 
     assert gateway.stop() == 0
