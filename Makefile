@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format constraints bench-take bench-import bench-warm bench-usage soak clean
+.PHONY: run test check format constraints bench-take bench-import bench-warm bench-usage bench-kill soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -64,6 +64,10 @@ bench-list: $(VENV)/.installed-dev
 # Ten minutes at four fifths of what it can serve, with reloads and restarts: failed requests, slope of memory.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.soak
+
+# How long a worker is away that was killed under load, with the standby and without it.
+bench-kill: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.kill
 
 # What recording a request costs, and how fast the journal is shipped into SQL.
 bench-usage: $(VENV)/.installed-dev

@@ -10,7 +10,7 @@ the sum over all processes, without pages of files, read while none is being rep
 straight line through the last third.
 """
 
-__all__: list[str] = []
+__all__ = ["Gateway", "Load", "Tally", "calibrated", "own_kib", "processes", "stage"]
 
 import argparse
 import asyncio
@@ -22,9 +22,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from rich.console import Console
@@ -60,6 +61,7 @@ class Tally:
     slowest_ms: float = 0.0
 
     def failed(self, how: str) -> None:
+        """One more has failed like this."""
         self.failures[how] = self.failures.get(how, 0) + 1
 
 
@@ -134,6 +136,7 @@ class Load:
         self._turn = 0
 
     async def run(self, rate: float, until: float) -> None:
+        """So many a second until then (monotonic seconds)."""
         self._due = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for _ in range(_KEPT):
@@ -159,6 +162,7 @@ class Gateway:
     """The supervisor's process, and what its log says."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.pid = process.pid
         self._process = process
         self._log = log
         self.done = {"reloaded": 0, "restarted": 0}
@@ -177,18 +181,25 @@ class Gateway:
         ending = f'{word}"'
         return sum(ending in line for line in self._log.read_text().splitlines())
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log's lines about this."""
+        lines = (line for line in self._log.read_text().splitlines() if line.startswith("{"))
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
     def memory_mib(self) -> float:
         """All processes, the private Valkey among them."""
-        return sum(map(_own_kib, _family(self._process.pid))) / 1024
+        return sum(map(own_kib, processes(self._process.pid))) / 1024
 
 
-def _family(pid: int) -> Iterator[int]:
+def processes(pid: int) -> Iterator[int]:
+    """This one, and all that it has started."""
     yield pid
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield from _family(int(child))
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield from processes(int(child))
 
 
-def _own_kib(pid: int) -> int:
+def own_kib(pid: int) -> int:
     """Without pages of files: those of the journal are the kernel's to keep or to drop."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -198,7 +209,7 @@ def _own_kib(pid: int) -> int:
 
 
 @contextmanager
-def _gateway(config: Path, port: int, workers: int, log: Path) -> Iterator[Gateway]:
+def _run_whole(config: Path, port: int, workers: int, log: Path) -> Iterator[Gateway]:
     command = [sys.executable, "-P", "-m", "gateway.serve", "-c", str(config)]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -250,11 +261,16 @@ async def _disturb(gateway: Gateway, memory: Memory, every: float, until: float)
         turn += 1
 
 
-async def _measure(gateway: Gateway, port: int, token: str, options: argparse.Namespace) -> Outcome:
+async def calibrated(port: int, token: str) -> float:
+    """How many requests a second it serves at most."""
     calibration = Tally()
     began = time.monotonic()
     await Load(port, token, calibration).run(1e6, began + _CALIBRATION_SECONDS)
-    capacity = calibration.sent / (time.monotonic() - began)
+    return calibration.sent / (time.monotonic() - began)
+
+
+async def _measure(gateway: Gateway, port: int, token: str, options: argparse.Namespace) -> Outcome:
+    capacity = await calibrated(port, token)
     rate = capacity * options.share
     tally, memory = Tally(), Memory()
     began = time.monotonic()
@@ -303,7 +319,9 @@ def main() -> int:
     return 0 if outcome.failed == 0 else 1
 
 
-def _run(folder: Path, options: argparse.Namespace) -> Outcome:
+@contextmanager
+def stage(folder: Path, workers: int) -> Iterator[tuple[Gateway, int, str]]:
+    """A whole gateway before an upstream, its port, and a token that it lets through."""
     (token,) = make_tokens(1)
     store_keys(folder, [token])
     proxy, admin = free_port(), free_port()
@@ -313,8 +331,13 @@ def _run(folder: Path, options: argparse.Namespace) -> Outcome:
         config.write_text(
             CONFIG.format(host=HOST, proxy=proxy, admin=admin, origin=origin, data_dir=data_dir)
         )
-        with _gateway(config, proxy, options.workers, folder / "gateway.log") as gateway:
-            return uvloop.run(_measure(gateway, proxy, token, options))
+        with _run_whole(config, proxy, workers, folder / "gateway.log") as gateway:
+            yield gateway, proxy, token
+
+
+def _run(folder: Path, options: argparse.Namespace) -> Outcome:
+    with stage(folder, options.workers) as (gateway, port, token):
+        return uvloop.run(_measure(gateway, port, token, options))
 
 
 def _table(outcome: Outcome) -> Table:
