@@ -1,6 +1,6 @@
 """One measurement: somebody is started, warmed up, loaded, and ended."""
 
-__all__ = ["Bench", "Places", "Times", "opened"]
+__all__ = ["Bench", "Places", "Times", "opened", "wait_until_it_serves"]
 
 import contextlib
 import http.client
@@ -50,7 +50,8 @@ class Bench:
     def __init__(self, ground: Ground, places: Places, times: Times) -> None:
         """The upstream and Redis run already."""
         self.ground = ground
-        self._places = places
+        self.places = places
+        self._tokens = ground.installation.tokens
         self._times = times
         self._log = Log(ground.folder / "log")
 
@@ -59,9 +60,10 @@ class Bench:
         case, port = series.case, free_port()
         self._prepare(case, subject)
         start = subject.start(self.ground, port)
-        apart = self._places if series.is_apart else _together(self._places)
+        apart = self.places if series.is_apart else _together(self.places)
         with running(start.command, apart.theirs, self._log, start.variables) as process:
-            self._wait_until_it_serves(subject, process, port)
+            # A key that no load uses: in a cold case each of those is used for the first time.
+            wait_until_it_serves(subject.name, process, port, self._tokens[0], self._log)
             self._warm_up(case, port, apart)
             figures = self._loaded(case, process, port, apart)
             if series.is_paced:
@@ -83,21 +85,11 @@ class Bench:
         if case.keys is None and not case.is_cold:
             subject.warm(self.ground)
 
-    def _wait_until_it_serves(self, subject: Subject, process: Process, port: int) -> None:
-        # A key that no load uses: in a cold case each of those is used for the first time.
-        known, give_up_at = self.ground.installation.tokens[0], time.monotonic() + _START_SECONDS
-        while _status(port, known) != 200:
-            if time.monotonic() > give_up_at or not process.is_running():
-                raise SystemExit(f"{subject.name} does not serve:\n{self._log.tail()}")
-            time.sleep(_POLL_SECONDS)
-        if _status(port, None) != 401:
-            raise SystemExit(f"{subject.name} serves without a key")
-
     def _warm_up(self, case: Case, port: int, places: Places) -> None:
         if case.is_cold:
             return
         if case.keys is None:
-            _ = use_each(self.ground.installation.tokens[1:], port, case.connections, "warming up")
+            _ = use_each(self._tokens[1:], port, case.connections, "warming up")
         _ = load(case, port, self._keys(case), _WARM_UP_SECONDS, places.ours)
 
     def _loaded(self, case: Case, process: Process, port: int, places: Places) -> dict[str, float]:
@@ -115,7 +107,7 @@ class Bench:
         }
 
     def _paced(self, case: Case, port: int) -> dict[str, float]:
-        key = self.ground.installation.tokens[1]
+        key = self._tokens[1]
         seconds = pace(port, case.body.path, key, self._times.pace)
         return {
             "paced_p50_us": percentile(seconds, 0.5) * _MICRO,
@@ -129,6 +121,17 @@ class Bench:
 def _together(places: Places) -> Places:
     every = places.theirs | places.ours
     return Places(every, every)
+
+
+def wait_until_it_serves(name: str, process: Process, port: int, key: str, log: Log) -> None:
+    """Whoever has the key, and nobody else. Raises SystemExit if it does not come to that."""
+    give_up_at = time.monotonic() + _START_SECONDS
+    while _status(port, key) != 200:
+        if time.monotonic() > give_up_at or not process.is_running():
+            raise SystemExit(f"{name} does not serve:\n{log.tail()}")
+        time.sleep(_POLL_SECONDS)
+    if _status(port, None) != 401:
+        raise SystemExit(f"{name} serves without a key")
 
 
 def _status(port: int, key: str | None) -> int:

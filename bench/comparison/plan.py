@@ -7,13 +7,14 @@ __all__ = [
     "TWO_WORKERS",
     "Body",
     "Case",
+    "Part",
     "Series",
     "star",
 ]
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 GATEWAY: Final = "keywright"
@@ -55,18 +56,33 @@ class Case:
     is_fresh: bool = False
 
 
+class Part(StrEnum):
+    """What of it can be asked for by itself."""
+
+    SIDE_BY_SIDE = "side-by-side"
+    VARIATIONS = "variations"
+    COLD = "cold"
+    WORKERS = "workers"
+    MEMORY = "memory"
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One case, and who is measured on it, in this order.
+    """One case, and who is measured on it, in this order."""
 
-    Paced: also at a fixed rate, beside a client that asks the upstream itself. Not apart: nobody has a processor of
-    their own.
-    """
-
+    part: Part
     case: Case
     subjects: tuple[str, ...]
-    is_paced: bool = False
-    is_apart: bool = True
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether latency is measured at a fixed rate, too, beside a client that asks the upstream itself."""
+        return self.part is Part.SIDE_BY_SIDE
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether they have a processor of their own."""
+        return self.part is not Part.WORKERS
 
 
 CENTRAL: Final = Case("32 connections, 1 KiB, 1 key, warm")
@@ -89,15 +105,17 @@ _COLD: Final = replace(CENTRAL, name="many keys, cold", keys=None, is_cold=True)
 _SHARED: Final = replace(CENTRAL, name="all on the same processors")
 
 
-def star(missing: Collection[str] = ()) -> Sequence[Series]:
-    """What is measured in each round, without those who are missing."""
+def star(missing: Collection[str] = (), parts: Collection[Part] = tuple(Part)) -> Sequence[Series]:
+    """What is measured in each round of these parts, without those who are missing."""
+    ours = (GATEWAY, "keywright-aiohttp", "keywright-exact")
     series = (
-        Series(CENTRAL, (GATEWAY, "keywright-aiohttp", "keywright-exact", *_PEERS), is_paced=True),
-        *(Series(case, (GATEWAY, *_NEAREST)) for case in _VARIATIONS),
-        Series(_COLD, (GATEWAY,)),
-        Series(_SHARED, (ONE_WORKER, TWO_WORKERS), is_apart=False),
+        Series(Part.SIDE_BY_SIDE, CENTRAL, (*ours, *_PEERS)),
+        *(Series(Part.VARIATIONS, case, (GATEWAY, *_NEAREST)) for case in _VARIATIONS),
+        Series(Part.COLD, _COLD, (GATEWAY,)),
+        Series(Part.WORKERS, _SHARED, (ONE_WORKER, TWO_WORKERS)),
     )
     return [
         replace(each, subjects=tuple(name for name in each.subjects if name not in missing))
         for each in series
+        if each.part in parts
     ]
