@@ -65,7 +65,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often (default: 3)")
-    parser.add_argument("--seconds", type=int, default=3, help="of each load (3)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each load (2)")
     parser.add_argument("--rate", type=int, default=500, help="requests/s for latency (500)")
     parser.add_argument("--keys", type=int, default=10_000, help="distinct keys (10000)")
     parser.add_argument(

@@ -37,9 +37,10 @@ def _side_by_side(samples: Samples) -> Panel:
 def _variations(samples: Samples, plan: Sequence[Series]) -> Panel:
     cases = [each.case.name for each in plan if each.part is Part.VARIATIONS]
     names = list(dict.fromkeys(name for case in cases for name in samples.subjects(case)))
+    labels = {CENTRAL.name: "nothing changed"} | {case: case for case in cases}
     groups = [
-        Group(case, [Bar(name, samples.median(case, name, "cpu_us")) for name in names])
-        for case in (CENTRAL.name, *cases)
+        Group(label, [Bar(name, samples.median(case, name, "cpu_us")) for name in names])
+        for case, label in labels.items()
     ]
     others = zip((name for name in names if name != GATEWAY), _OTHERS, strict=False)
     return Panel("One thing changed at a time", _UNIT, groups, {GATEWAY: _OURS} | dict(others))

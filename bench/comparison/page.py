@@ -17,7 +17,7 @@ PAGE: Final = _DOCS / "performance.md"
 PICTURE: Final = _DOCS / "performance.svg"
 
 # Less than that is a look at whether the benchmark works, not at the figures.
-_SECONDS_MIN: Final = 3
+_SECONDS_MIN: Final = 2
 _ROUNDS_MIN: Final = 3
 # Per processor: from there on, somebody else was at work.
 _LOAD_MAX: Final = 0.25

@@ -17,6 +17,9 @@ _GROUP_GAP: Final = 10
 _PANEL_HEAD: Final = 58
 _PANEL_FOOT: Final = 34
 _TICKS: Final = 5
+_LEGEND_GAP: Final = 36
+# About as wide as one is on average in the small words.
+_LETTER_WIDTH: Final = 6.6
 # A background and dark words of its own: it is read on light pages and on dark ones.
 _STYLE: Final = """\
 text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2933; }
@@ -88,7 +91,9 @@ def render(title: str, captions: Sequence[str], panels: Sequence[Panel]) -> str:
 
 def _panel(panel: Panel, top: float) -> Iterator[str]:
     yield _text(_MARGIN, top + 24, panel.title, "panel")
-    yield from _legend(panel, top + 44)
+    yield _text(_MARGIN, top + 44, panel.unit, "small")
+    if panel.has_legend:
+        yield from _legend(panel, top + 44)
     yield from _axis(panel, top + _PANEL_HEAD, top + _height(panel) - _PANEL_FOOT)
     y = top + _PANEL_HEAD
     for group in panel.groups:
@@ -115,15 +120,17 @@ def _bar(panel: Panel, bar: Bar, y: float) -> Iterator[str]:
 
 
 def _legend(panel: Panel, y: float) -> Iterator[str]:
-    yield _text(_MARGIN, y, panel.unit, "small")
-    if not panel.has_legend:
-        return
-    kinds = dict.fromkeys(bar.kind for group in panel.groups for bar in group.bars)
-    x = float(_MARGIN + _NAMES_WIDTH)
-    for kind in kinds:
-        yield f'<rect x="{x:.0f}" y="{y - 10:.1f}" width="12" height="12" fill="{panel.colours[kind]}"/>'
+    """To the right, so that its end is the panel's."""
+    kinds = list(dict.fromkeys(bar.kind for group in panel.groups for bar in group.bars))
+    widths = [_LEGEND_GAP + _LETTER_WIDTH * len(kind) for kind in kinds]
+    x = _WIDTH - _MARGIN - sum(widths)
+    for kind, width in zip(kinds, widths, strict=True):
+        yield (
+            f'<rect x="{x:.0f}" y="{y - 10:.1f}" width="12" height="12"'
+            f' fill="{panel.colours[kind]}"/>'
+        )
         yield _text(x + 17, y, kind, "small")
-        x += 40 + 6.6 * len(kind)
+        x += width
 
 
 def _axis(panel: Panel, top: float, bottom: float) -> Iterator[str]:
