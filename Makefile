@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format constraints bench-take bench-import bench-warm bench-usage bench-kill soak clean
+.PHONY: run test check format constraints bench bench-take bench-import bench-warm bench-usage bench-kill soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -44,6 +44,10 @@ $(VENV)/.installed-dev: $(VENV)/bin/python constraints-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --require-hashes -r constraints-dev.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed-run
+
+# Keywright beside its peers: about ten minutes, into docs/performance.md and .svg. On a machine that does nothing else.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.compare --write
 
 # What one exact limit costs on the gateway's side.
 bench-take: $(VENV)/.installed-dev

@@ -219,7 +219,7 @@ def _show(told: page.Told, shown: Sequence[Table]) -> None:
     for each in shown:
         table = RichTable(title=each.title, title_justify="left")
         for number, heading in enumerate(each.headings):
-            table.add_column(heading, justify="right" if number else "left")
+            table.add_column(heading, justify="left" if number < each.names else "right")
         for row in each.rows:
             table.add_row(*row)
         console.print(table)

@@ -60,7 +60,7 @@ def section(told: Told, tables: Sequence[Table]) -> str:
     """What stands between the marks."""
     facts = told.facts
     paragraphs = [
-        f"`{told.command}`: medians of {told.rounds} rounds of {told.seconds} s; latency at"
+        f"`{told.command}`: medians of {told.rounds} x {told.seconds} s; latency at"
         f" {told.rate} requests a second. {facts.sentence()};"
         f" {', '.join(f'{name} {number}' for name, number in facts.versions.items())}.",
         *(f"**{doubt}**" for doubt in told.doubts()),

@@ -17,11 +17,12 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Words only. The first column says whose row it is."""
+    """Words only. The first column, or more of them (`names`), say whose row it is; the others hold numbers."""
 
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    names: int = 1
 
 
 def tables(
@@ -42,7 +43,8 @@ def tables(
 
 def markdown(table: Table) -> str:
     """With its title in bold above it."""
-    lines = [table.headings, ["---"] + ["---:"] * (len(table.headings) - 1), *table.rows]
+    numbers = len(table.headings) - table.names
+    lines = [table.headings, ["---"] * table.names + ["---:"] * numbers, *table.rows]
     return f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -68,7 +70,8 @@ def _side_by_side(samples: Samples, says: Mapping[str, str]) -> Table:
         *("requests/s", "p50 ms", "p99 ms", "Keywright's p99 over it"),
     )
     names = [name for name in samples.subjects(CENTRAL.name) if name != DIRECT]
-    return Table(f"Side by side: {CENTRAL.name}", headings, [row(name) for name in names])
+    rows = [row(name) for name in names]
+    return Table(f"Side by side: {CENTRAL.name}", headings, rows, names=2)
 
 
 def _at_a_fixed_rate(samples: Samples) -> Table:
