@@ -94,6 +94,20 @@ async def test_redis_lends_as_the_core_says(
             assert after == Held(level, {**others, **mine})
 
 
+async def test_a_clock_that_is_set_back_mints_nothing(redis_store: RedisStore) -> None:
+    """An empty bucket stays empty, and what is lent stays lent, until the store's clock is where it was."""
+    bucket = Bucket("{acc}:back:key_1", Limit("fast", 100, 1))
+    limiter = RedisLimiter(redis_store, "w_1")
+    await ask(limiter, [bucket], Takes([60], asks=[Ask(0, 0, 10)]))
+    before = await let_pass(redis_store, bucket.name, await stored(redis_store, bucket.name), -30)
+    left, grants, lent = await ask(limiter, [bucket], Takes([50], asks=[Ask(10, 0, 0)]))
+    after = await stored(redis_store, bucket.name)
+
+    assert [grant.allowed for grant in grants] == [False]
+    assert (left, list(lent)) == ((before.level,), [0])
+    assert {who: loan.tokens for who, loan in after.loans.items()} == {"w_1": 10}
+
+
 async def test_a_lost_bucket_has_its_loan_again(redis_store: RedisStore) -> None:
     """After a flush what a worker holds counts against the bucket from its next word on."""
     bucket = Bucket("{acc}:lost:key_1", Limit("day", 100, 86_400))

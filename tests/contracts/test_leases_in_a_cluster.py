@@ -18,6 +18,8 @@ from gateway.stores.limiter import RedisLimiter
 from gateway.stores.redis_client import RedisStore
 from tests.contracts.leased_hammer import LIMIT
 from tests.contracts.test_limiter import LimiterContract
+from tests.end_to_end.load import Use, check_rate
+from tests.fixtures_gateway import eventually
 
 WORKERS = 4
 SECONDS = 6.0
@@ -63,10 +65,25 @@ class Workers:
         self.processes[at].wait()
         self.processes[at] = self._start()
 
+    def stand_still(self, seconds: float) -> None:
+        """None of them does anything for so long; nor afterwards, until it is sent SIGCONT."""
+        self.send(signal.SIGSTOP)
+        time.sleep(seconds)
+
+    def send(self, number: signal.Signals) -> None:
+        """All of them get a signal."""
+        for process in self.processes:
+            process.send_signal(number)
+
     def stop(self) -> None:
         for process in self.processes:
             process.kill()
             process.wait()
+
+    def are_all_at_work(self) -> bool:
+        """Whether each has been admitted once."""
+        files = list(self._folder.iterdir())
+        return len(files) == WORKERS and all(file.stat().st_size for file in files)
 
     def admitted(self) -> list[tuple[int, int]]:
         """Before and after each admission, in microseconds, in order."""
@@ -106,6 +123,28 @@ def test_the_promise_holds_while_workers_are_killed(workers: Workers) -> None:
         assert inside <= LIMIT.quota + slack + 1
     spent = admitted[-1][1] - admitted[0][0]
     assert len(admitted) > 0.6 * (LIMIT.quota + spent * rate)
+
+
+def test_the_promise_holds_while_workers_stand_still(workers: Workers) -> None:
+    """Who stopped with borrowed tokens and goes on when the bucket has filled without him spends none of them."""
+    chance = random.Random(3)
+    # Who is stopped while he connects takes Redis for away.
+    eventually(workers.are_all_at_work, "each of them to be admitted")
+    for _ in range(2):
+        workers.stand_still(1.1 * LIMIT.window_seconds)
+        # The bucket is full, so loans are large: each stops just after it has borrowed.
+        for process in workers.processes:
+            process.send_signal(signal.SIGCONT)
+            time.sleep(chance.uniform(0.002, 0.01))
+            process.send_signal(signal.SIGSTOP)
+        workers.stand_still(1.1 * LIMIT.window_seconds)
+        workers.send(signal.SIGCONT)
+        time.sleep(0.1)
+    workers.stop()
+    uses = [Use(200, before / 1e6, after / 1e6) for before, after in workers.admitted()]
+
+    assert len(uses) > 1.5 * LIMIT.quota
+    check_rate(uses, LIMIT.quota, LIMIT.quota / LIMIT.window_seconds)
 
 
 async def test_a_hot_key_hardly_asks(redis_store: RedisStore) -> None:
