@@ -3,12 +3,13 @@
 __all__ = ["DIRECT", "Ground", "Need", "Subject", "missing", "subjects", "upstream_command"]
 
 import base64
-import getpass
 import hashlib
+import os
+import pwd
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -84,7 +85,7 @@ class Subject:
     needs: tuple[Need, ...] = ()
     stock: Callable[[Ground], None] = _prepare_nothing
     warm: Callable[[Ground], None] = _prepare_nothing
-    is_ours: bool = field(default=False)
+    is_ours: bool = False
 
 
 _NGINX: Final = (Need("nginx", "nginx"),)
@@ -140,11 +141,16 @@ def upstream_command(folder: Path, port: int) -> Sequence[str]:
         "upstream.conf",
         folder,
         FOLDER=folder,
-        USER=getpass.getuser(),
+        USER=_user(),
         UPSTREAM=port,
         KIBIBYTE=_json(Body.SMALL.length),
     )
     return ["nginx", "-e", str(folder / "upstream.log"), "-c", str(config)]
+
+
+def _user() -> str:
+    """nginx started by root would let its workers be somebody who may not open Redis's socket."""
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _json(length: int) -> str:
@@ -181,7 +187,7 @@ def _nginx(config: str, **words: object) -> Callable[[Ground, int], Start]:
             config,
             ground.folder,
             FOLDER=ground.folder,
-            USER=getpass.getuser(),
+            USER=_user(),
             PORT=port,
             UPSTREAM=ground.upstream,
             REDIS=ground.redis,
