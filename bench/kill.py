@@ -27,7 +27,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.soak import Gateway, Load, Tally, calibrated, own_kib, processes, stage
+from bench.growth import own_kib, processes
+from bench.soak import Gateway, Load, Tally, calibrated, stage
 
 _WORKERS = 2
 _PATIENCE_SECONDS = 60.0

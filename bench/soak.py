@@ -6,11 +6,11 @@ First finds out how many requests a second the gateway serves, then offers a sha
 most on kept connections, some on new ones. Every `--every` seconds it is reloaded (SIGHUP) or restarted
 (SIGUSR2), in turn, until three fifths of the time are over; the rest is left alone, because a process that is
 new every minute has no time to grow. A request that has no answer, or another than 200, has failed. Memory is
-the sum over all processes, without pages of files, read while none is being replaced; its slope is that of a
+that of each process, without pages of files, read while none is being replaced; its slope is that of a
 straight line through the last third.
 """
 
-__all__ = ["Gateway", "Load", "Tally", "calibrated", "own_kib", "processes", "stage"]
+__all__ = ["Gateway", "Load", "Tally", "calibrated", "stage"]
 
 import argparse
 import asyncio
@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from bench.growth import Memory
 from bench.stage import HOST, free_port, make_tokens, run_origin, store_keys, wait_for
 
 CONFIG = """\
@@ -47,7 +48,6 @@ _KEPT = 32
 _FRESH_SHARE = 0.02
 _CALIBRATION_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
-_SAMPLE_SECONDS = 1.0
 _DISTURBED = 0.6
 _HEAD = "GET /soak HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
 
@@ -81,9 +81,8 @@ class Outcome:
     slowest_ms: float
     reloads: int
     restarts: int
-    memory_first_mib: float
-    memory_last_mib: float
-    memory_slope_mib_per_hour: float
+    memory_mib: dict[str, tuple[float, float]]
+    memory_slope_mib_per_hour: dict[str, float]
 
 
 class Client:
@@ -186,27 +185,6 @@ class Gateway:
         lines = (line for line in self._log.read_text().splitlines() if line.startswith("{"))
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
-    def memory_mib(self) -> float:
-        """All processes, the private Valkey among them."""
-        return sum(map(own_kib, processes(self._process.pid))) / 1024
-
-
-def processes(pid: int) -> Iterator[int]:
-    """This one, and all that it has started."""
-    yield pid
-    with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield from processes(int(child))
-
-
-def own_kib(pid: int) -> int:
-    """Without pages of files: those of the journal are the kernel's to keep or to drop."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
-
 
 @contextmanager
 def _run_whole(config: Path, port: int, workers: int, log: Path) -> Iterator[Gateway]:
@@ -223,31 +201,6 @@ def _run_whole(config: Path, port: int, workers: int, log: Path) -> Iterator[Gat
     finally:
         process.terminate()
         process.wait()
-
-
-@dataclass(slots=True)
-class Memory:
-    """Samples (seconds, MiB) that were taken while nothing was being replaced."""
-
-    samples: list[tuple[float, float]] = field(default_factory=list)
-    is_quiet: bool = True
-
-    async def watch(self, gateway: Gateway, until: float) -> None:
-        while time.monotonic() < until:
-            if self.is_quiet:
-                self.samples.append((time.monotonic(), gateway.memory_mib()))
-            await asyncio.sleep(_SAMPLE_SECONDS)
-
-    def slope_per_hour(self) -> float:
-        """Least squares through the last third."""
-        first, end = self.samples[0][0], self.samples[-1][0]
-        last = [sample for sample in self.samples if sample[0] > end - (end - first) / 3]
-        if len(last) < 2:
-            return 0.0
-        mean_at = sum(at for at, _ in last) / len(last)
-        mean = sum(value for _, value in last) / len(last)
-        spread = sum((at - mean_at) ** 2 for at, _ in last)
-        return 3600 * sum((at - mean_at) * (value - mean) for at, value in last) / spread
 
 
 async def _disturb(gateway: Gateway, memory: Memory, every: float, until: float) -> None:
@@ -277,7 +230,7 @@ async def _measure(gateway: Gateway, port: int, token: str, options: argparse.Na
     until = began + options.seconds
     async with asyncio.TaskGroup() as group:
         group.create_task(Load(port, token, tally).run(rate, until))
-        group.create_task(memory.watch(gateway, until))
+        group.create_task(memory.watch(gateway.pid, until))
         group.create_task(
             _disturb(gateway, memory, options.every, began + _DISTURBED * options.seconds)
         )
@@ -295,9 +248,8 @@ async def _measure(gateway: Gateway, port: int, token: str, options: argparse.Na
         slowest_ms=round(tally.slowest_ms, 1),
         reloads=gateway.done["reloaded"],
         restarts=gateway.done["restarted"],
-        memory_first_mib=round(memory.samples[0][1], 1),
-        memory_last_mib=round(memory.samples[-1][1], 1),
-        memory_slope_mib_per_hour=round(memory.slope_per_hour(), 1),
+        memory_mib=memory.seen(),
+        memory_slope_mib_per_hour=memory.slopes_per_hour(),
     )
 
 
@@ -352,7 +304,13 @@ def _table(outcome: Outcome) -> Table:
 
 def _rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     told = ", ".join(f"{count} {how}" for how, count in outcome.failures.items())
-    memory = f"{outcome.memory_first_mib} -> {outcome.memory_last_mib} MiB"
+    memory = [
+        (f"{name}: memory, slope", f"{first} -> {last} MiB, {slope:+} MiB an hour")
+        for name, (first, last) in outcome.memory_mib.items()
+        for slope in (outcome.memory_slope_mib_per_hour.get(name, 0.0),)
+    ]
+    whole = sum(last for _, last in outcome.memory_mib.values())
+    slope = sum(outcome.memory_slope_mib_per_hour.values())
     return (
         ("served at most, a second", f"{outcome.capacity_per_second}"),
         (f"offered ({outcome.share:.0%})", f"{outcome.offered_per_second}"),
@@ -360,8 +318,8 @@ def _rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
         ("failed", f"{outcome.failed}" + (f" ({told})" if told else "")),
         ("slowest", f"{outcome.slowest_ms} ms"),
         ("reloads / restarts", f"{outcome.reloads} / {outcome.restarts}"),
-        ("memory of all processes, first and last", memory),
-        ("its slope", f"{outcome.memory_slope_mib_per_hour} MiB an hour"),
+        *memory,
+        ("all processes: memory, slope", f"{whole:.1f} MiB, {slope:+.1f} MiB an hour"),
     )
 
 
