@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from admin.core.forwarded import PREFIX, Original, caller_address, is_from_nginx, original
 from gateway.core.addresses import Networks
+from gateway.core.credential import Presented
 from gateway.core.places import Fields, Places
 from gateway.core.problem import problem, ratelimit_fields
 from gateway.core.record import AUTHORIZED, recorded_path
@@ -111,10 +112,11 @@ class ForwardAuth:
                 asked.method,
                 asked.target,
                 asked.host,
-                tuple(fields.getall("Authorization", ())),
+                Presented(
+                    tuple(fields.getall("Authorization", ())), *self._terms.places.sent(fields)
+                ),
                 _first(fields, "Origin"),
                 address,
-                *self._terms.places.sent(fields),
             )
         )
         return await decision.resolve() if isinstance(decision, Waits) else decision

@@ -27,16 +27,16 @@ class Busiest:
         self._placed: dict[str, int] = {}
         self._challengers: dict[str, int] = {}
 
-    def seen(self, key_id: str) -> bool:
-        """Count one request of `key_id`; say whether it has a place. A free place is taken at once."""
+    def seen(self, key_id: str, times: int = 1) -> bool:
+        """Count so many requests of `key_id`; say whether it has a place. A free place is taken at once."""
         placed = self._placed
         if key_id in placed:
-            placed[key_id] += 1
+            placed[key_id] += times
             return True
         if len(placed) < self._places:
-            placed[key_id] = self._challengers.pop(key_id, 0) + 1
+            placed[key_id] = self._challengers.pop(key_id, 0) + times
             return True
-        self._challenge(key_id)
+        self._challenge(key_id, times)
         return False
 
     def review(self) -> tuple[str, ...]:
@@ -59,12 +59,17 @@ class Busiest:
         }
         return tuple(lost)
 
-    def _challenge(self, key_id: str) -> None:
+    def _challenge(self, key_id: str, times: int) -> None:
         challengers = self._challengers
         if key_id in challengers:
-            challengers[key_id] += 1
+            challengers[key_id] += times
         elif len(challengers) < self._room:
-            challengers[key_id] = 1
-        else:
-            # Costs as much as there are challengers, but each request pays for one such step at most.
-            self._challengers = {key: count - 1 for key, count in challengers.items() if count > 1}
+            challengers[key_id] = times
+        elif self._room:
+            # Each of these requests takes one from every challenger, until one of them makes room.
+            fewer = min(times, min(challengers.values()))
+            self._challengers = {
+                key: count - fewer for key, count in challengers.items() if count > fewer
+            }
+            if times > fewer:
+                self._challengers[key_id] = times - fewer

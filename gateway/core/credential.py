@@ -9,6 +9,7 @@ __all__ = [
     "Pair",
     "Pepper",
     "Peppers",
+    "Presented",
     "extract",
     "is_importable",
     "same_digest",
@@ -89,11 +90,12 @@ class Peppers:
 class Credential:
     """What a caller sent as the key. It has no readable form and cannot be pickled or compared."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_digest", "_text")
 
     def __init__(self, text: str) -> None:
         """Hold `text`, whatever its shape."""
         self._text = text
+        self._digest: KeyDigest | None = None
 
     def parse(self, vendor: str = "") -> token.ParsedToken | None:
         """The parts that are no secret; None if this is not a whole token (never raises)."""
@@ -114,8 +116,11 @@ class Credential:
         return is_importable(self._text)
 
     def digest(self, pepper: Pepper) -> KeyDigest:
-        """HMAC-SHA-256(pepper, token), under the pepper's id."""
-        return KeyDigest(pepper.id, pepper.hmac_sha256(self.token_bytes()))
+        """HMAC-SHA-256(pepper, token), under the pepper's id; the last one made is kept."""
+        made = self._digest
+        if made is None or made.pepper_id != pepper.id:
+            made = self._digest = KeyDigest(pepper.id, pepper.hmac_sha256(self.token_bytes()))
+        return made
 
     def token_bytes(self) -> bytes:
         """The secret itself: for argon2 verification, and nothing else."""
@@ -166,6 +171,46 @@ class Pair:
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied."""
         raise TypeError("a Pair does not leave its process")
+
+
+class Presented:
+    """What a request carries in the places of credentials. What was found there once is not looked for again.
+
+    `authorization` are the values of its Authorization fields; `api_keys` and `api_secrets` are what stands in
+    the other places where a key may be (`Places.sent`). It has no readable form.
+    """
+
+    __slots__ = ("_api_keys", "_api_secrets", "_authorization", "_credential")
+
+    def __init__(
+        self,
+        authorization: tuple[str, ...] = (),
+        api_keys: tuple[str, ...] = (),
+        api_secrets: tuple[str, ...] = (),
+    ) -> None:
+        """Nothing has been judged yet."""
+        self._authorization = authorization
+        self._api_keys = api_keys
+        self._api_secrets = api_secrets
+        self._credential: Credential | Pair | Refused | None = None
+
+    def credential(self) -> "Credential | Pair | Refused":
+        """As `extract`."""
+        if self._credential is None:
+            self._credential = extract(self._authorization, self._api_keys, self._api_secrets)
+        return self._credential
+
+    def with_keys(self, values: tuple[str, ...]) -> "Presented":
+        """The same request, with these in its query as well."""
+        return Presented(self._authorization, self._api_keys + values, self._api_secrets)
+
+    def __repr__(self) -> str:
+        """Never shows a secret."""
+        return "Presented(…)"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("what a request presents does not leave its process")
 
 
 def extract(

@@ -11,6 +11,7 @@ __all__ = [
     "RawField",
     "RequestNames",
     "TextField",
+    "crossing_lines",
     "field_lines",
     "request_lines",
     "response_lines",
@@ -74,7 +75,6 @@ _LIMIT_FIELDS = (b"ratelimit", b"x-ratelimit", _OURS)
 # All that a field line may hold, but for its end.
 _PLAIN: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _CRLF: Final = b"\r\n"
-_OWN_LINES: Final = 4
 _CONTROL_HINT = "A header field contains a control character."
 
 
@@ -154,20 +154,21 @@ _REQUEST_NAMES: Final = RequestNames()
 _RESPONSE_NAMES: Final = _ResponseNames()
 
 
-class Lines(NamedTuple):
-    """Field lines that are made once and sent often."""
+class Lines(bytes):
+    """Field lines that are made once and sent often; they are what they seem to be, none more and none fewer."""
 
-    text: bytes
-    number: int
+    __slots__ = ()
 
     @classmethod
     def of(cls, fields: Sequence[TextField]) -> "Lines":
-        """The lines of `fields`; whether they are whole is checked where they are sent."""
-        text = "".join([f"{name}: {value}\r\n" for name, value in fields])
-        return cls(text.encode(), len(fields))
+        """The lines of `fields`. Raises ValueError if one could end early and begin another."""
+        text = "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
+        if not _are_whole(text, len(fields)):
+            raise ValueError(_CONTROL_HINT)
+        return cls(text)
 
 
-_NO_LINES: Final = Lines(b"", 0)
+_NO_LINES: Final = Lines()
 
 
 def field_lines(fields: Iterable[RawField]) -> bytes:
@@ -176,7 +177,7 @@ def field_lines(fields: Iterable[RawField]) -> bytes:
 
 
 def request_lines(
-    raw: Iterable[RawField],
+    raw: Sequence[RawField],
     arrival: Arrival,
     identity: Lines = _NO_LINES,
     names: RequestNames = _REQUEST_NAMES,
@@ -186,6 +187,29 @@ def request_lines(
     Neither Host nor framing fields are in it: the lane writes those. `identity` are the lines that say
     who asks; `names` tell which fields may cross.
     """
+    lines = crossing_lines(raw, arrival, names)
+    if isinstance(lines, str):
+        return lines
+    return b"%bX-Request-Id: %b\r\n%b" % (lines, arrival.request_id.encode(), identity)
+
+
+def crossing_lines(
+    raw: Sequence[RawField], arrival: Arrival, names: RequestNames = _REQUEST_NAMES
+) -> bytes | str:
+    """The first part of `request_lines`: all that follows from the fields and the connection alone."""
+    lines: list[bytes] = []
+    for name, value in raw:
+        fate, plain, start = names[name]
+        if fate == "crosses":
+            lines.append(start + value)
+        elif fate == "judged" and (plain != b"connection" or _names_in(value)):
+            return _judged_lines(raw, arrival, names)
+    lines += _own_lines(arrival)
+    return _joined(lines)
+
+
+def _judged_lines(raw: Sequence[RawField], arrival: Arrival, names: RequestNames) -> bytes | str:
+    """The same where some fields have to be looked at."""
     crossing: list[tuple[_Name, bytes]] = []
     judged: _Judged = {}
     for name, value in raw:
@@ -194,33 +218,38 @@ def request_lines(
             crossing.append((known, value))
         elif known.fate == "judged":
             judged.setdefault(known.plain, []).append((name, value))
-    if not judged:
-        return _checked(crossing, _own_lines(arrival) + identity.text, _OWN_LINES + identity.number)
     named = _named([value for _, value in judged.pop(b"connection", ())])
-    if named:
-        crossing = [(known, value) for known, value in crossing if known.plain not in named]
+    lines = [known.start + value for known, value in crossing if known.plain not in named]
     fields = _trace(judged, named) + _forwarded(judged, arrival)
-    return _checked(crossing, field_lines(fields) + identity.text, len(fields) + identity.number)
+    return _joined([*lines, *(b"%b: %b" % field for field in fields)])
 
 
-def response_lines(raw: Iterable[RawField], ours: Sequence[TextField] = ()) -> bytes | str:
+def response_lines(raw: Sequence[RawField], ours: bytes = b"") -> bytes | str:
     """The lines that the client gets: the upstream's end-to-end fields, then `ours`; or why it is not HTTP.
 
     X-Request-Id, the RateLimit fields and X-Keywright-* are the gateway's to say, so the
     upstream's stay behind. Content-Length crosses: an answer to HEAD and a 304 need it.
     """
-    crossing: list[tuple[_Name, bytes]] = []
-    connection: list[bytes] = []
+    lines: list[bytes] = []
     for name, value in raw:
-        known = _RESPONSE_NAMES[name]
-        if known.fate == "crosses":
-            crossing.append((known, value))
-        elif known.fate == "judged":
-            connection.append(value)
-    named = _named(connection)
-    if named:
-        crossing = [(known, value) for known, value in crossing if known.plain not in named]
-    return _checked(crossing, *Lines.of(ours))
+        fate, _, start = _RESPONSE_NAMES[name]
+        if fate == "crosses":
+            lines.append(start + value)
+        elif fate == "judged" and _names_in(value):
+            return _without_named(raw, ours)
+    return _joined(lines, ours)
+
+
+def _without_named(raw: Sequence[RawField], ours: bytes) -> bytes | str:
+    """The same for an answer whose Connection field declares others hop-by-hop."""
+    known = [(_RESPONSE_NAMES[name], value) for name, value in raw]
+    named = _named([value for name, value in known if name.fate == "judged"])
+    lines = [
+        name.start + value
+        for name, value in known
+        if name.fate == "crosses" and name.plain not in named
+    ]
+    return _joined(lines, ours)
 
 
 def _fate(name: bytes, odd_characters: str) -> tuple[_Fate, bytes]:
@@ -291,26 +320,27 @@ def _forwarded(judged: _Judged, arrival: Arrival) -> list[RawField]:
         (b"X-Forwarded-For", b", ".join([*hops, arrival.peer.encode()])),
         (b"X-Forwarded-Proto", protos[-1]),
         (b"X-Forwarded-Host", hosts[-1]),
-        (b"X-Request-Id", arrival.request_id.encode()),
     ]
 
 
-def _own_lines(arrival: Arrival) -> bytes:
+def _own_lines(arrival: Arrival) -> Sequence[bytes]:
     """The same for a peer whose word does not count and who said nothing: by far the most frequent case."""
-    peer, _, scheme, host, request_id = arrival
+    peer, _, scheme, host, _ = arrival
     return (
-        f"X-Forwarded-For: {peer}\r\nX-Forwarded-Proto: {scheme}\r\n"
-        f"X-Forwarded-Host: {host}\r\nX-Request-Id: {request_id}\r\n"
-    ).encode()
+        f"X-Forwarded-For: {peer}".encode(),
+        f"X-Forwarded-Proto: {scheme}".encode(),
+        f"X-Forwarded-Host: {host}".encode(),
+    )
 
 
-def _checked(crossing: Sequence[tuple[_Name, bytes]], ours: bytes, count: int) -> bytes | str:
-    """All lines, unless one could end early and begin another (parsers have let such pass before)."""
-    parts: list[bytes] = []
-    for known, value in crossing:
-        parts += (known.start, value, _CRLF)
-    parts.append(ours)
-    lines = b"".join(parts)
+def _joined(lines: list[bytes], ours: bytes = b"") -> bytes | str:
+    """All lines, and `ours` behind them, unless one of `lines` holds what no line may."""
+    lines.append(b"")
+    text = _CRLF.join(lines)
+    return text + ours if _are_whole(text, len(lines) - 1) else _CONTROL_HINT
+
+
+def _are_whole(text: bytes, count: int) -> bool:
+    """Whether none of so many lines could end early and begin another (parsers have let such pass before)."""
     # In one pass: without its plain characters, what is left of each line is its end.
-    is_whole = lines.translate(None, _PLAIN) == _CRLF * (len(crossing) + count)
-    return lines if is_whole else _CONTROL_HINT
+    return text.translate(None, _PLAIN) == _CRLF * count

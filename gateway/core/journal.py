@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
+from zlib import crc32
 
 from gateway.core.record import UsageRecord
 
@@ -50,6 +50,8 @@ _UNCHECKED: Final = struct.Struct("<4sI")
 _CHECKED: Final = struct.Struct("<IIQ")
 _CHECKED_REQUEST: Final = struct.Struct("<IIQqqqqH")
 _NUMBERS: Final = struct.Struct("<qqqqH")
+_NUMBERS_SIZE: Final = _NUMBERS.size
+_CHECKED_REQUEST_SIZE: Final = _CHECKED_REQUEST.size
 _ROW: Final = struct.Struct("<qq")
 _ALIGNED: Final = 8
 _PADDING: Final = tuple(bytes(-size % _ALIGNED) for size in range(_ALIGNED))
@@ -85,9 +87,10 @@ def encoded(record: UsageRecord, sequence: int) -> bytes:
         f"\x1f{record.address}\x1f{record.request_id}"
     )
     data = texts.encode() if texts.isascii() else texts.encode("utf-8", "surrogatepass")
-    return _entry(
+    size = len(data)
+    checked = (
         _CHECKED_REQUEST.pack(
-            _NUMBERS.size + len(data),
+            _NUMBERS_SIZE + size,
             _REQUEST,
             sequence,
             int(record.at * 1_000_000),
@@ -98,6 +101,9 @@ def encoded(record: UsageRecord, sequence: int) -> bytes:
         )
         + data
     )
+    # As `_entry`, which every request would call.
+    head = _UNCHECKED.pack(_MARK, crc32(checked))
+    return head + checked + _PADDING[(_CHECKED_REQUEST_SIZE + size) % _ALIGNED]
 
 
 def encoded_counts(counts: Counts, sequence: int) -> bytes:
@@ -160,13 +166,13 @@ def _at(data: bytes, offset: int) -> Entry | None:
     _, checksum, length, kind, sequence = _HEAD.unpack_from(data, offset)
     if length > PAYLOAD_BYTES_MAX or start + length > len(data):
         return None
-    if zlib.crc32(data[offset + _UNCHECKED.size : start + length]) != checksum:
+    if crc32(data[offset + _UNCHECKED.size : start + length]) != checksum:
         return None
     return Entry(sequence, kind, data[start : start + length])
 
 
 def _entry(checked: bytes) -> bytes:
-    head = _UNCHECKED.pack(_MARK, zlib.crc32(checked))
+    head = _UNCHECKED.pack(_MARK, crc32(checked))
     return head + checked + _PADDING[len(checked) % _ALIGNED]
 
 

@@ -3,7 +3,9 @@
 Apart from `keys`, which the refusals are built on.
 """
 
-__all__ = ["state_refusal"]
+__all__ = ["good_span", "state_refusal"]
+
+import math
 
 from gateway.core.keys import ApiAccess, Environment, Key, KeyStatus
 from gateway.core.refusal import Refusal
@@ -27,6 +29,16 @@ def state_refusal(key: Key, now: float, environment: Environment | None) -> Refu
     if key.account.api_access is not ApiAccess.APPROVED:
         return Refusal.API_ACCESS_DISABLED
     return None
+
+
+def good_span(key: Key, environment: Environment | None) -> tuple[float, float]:
+    """From when on, and until when (which is not included), `state_refusal` says None; an empty span if never."""
+    ends = [end for end in (key.expires_at, key.secret_expires_at) if end is not None]
+    begin = -math.inf if key.not_before is None else key.not_before
+    end = min(ends, default=math.inf)
+    if begin >= end or state_refusal(key, begin, environment) is not None:
+        return math.inf, -math.inf
+    return begin, end
 
 
 def _is_past(moment: float | None, now: float) -> bool:

@@ -54,7 +54,7 @@ class ApiAccess(StrEnum):
 
 
 class KeyDigest(NamedTuple):
-    """HMAC-SHA-256(pepper, token): all that Redis and process memory ever hold of a secret."""
+    """HMAC-SHA-256(pepper, token): all that Redis and L1 ever hold of a secret."""
 
     pepper_id: str
     value: bytes

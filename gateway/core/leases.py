@@ -169,25 +169,17 @@ class Lease:
         self._before_since = self._used_since = now
         self._spent_at = now
 
-    def has(self, cost: int, now: float) -> bool:
-        """Whether `cost` tokens may be spent without asking."""
-        return self.tokens >= cost and now < self.until
-
-    def spend(self, cost: int, now: float) -> None:
-        """Take them; `has` said that they are there."""
-        self.tokens -= cost
+    def spend(self, cost: int, now: float) -> bool:
+        """Take `cost` of `tokens` before `until`; says whether to ask for more, before the last one is spent."""
+        self.tokens = left = self.tokens - cost
         self._used += cost
         self._spent_at = now
+        return left <= self._low and not self.is_asking
 
     def used(self, cost: int, now: float) -> None:
         """The store itself was asked for so many: they tell how much to borrow next."""
         self._used += cost
         self._spent_at = now
-
-    @property
-    def is_low(self) -> bool:
-        """Whether to ask for more before the last token is spent."""
-        return self.tokens <= self._low and not self.is_asking
 
     def is_idle(self, now: float) -> bool:
         """Whether tokens lie here that nobody has wanted for a while."""

@@ -10,6 +10,7 @@ __all__ = ["CanonicalTarget", "canonical", "is_host"]
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -61,6 +62,7 @@ _WRONG_DECODED = (
 )
 
 
+@lru_cache(maxsize=256)
 def is_host(text: str) -> bool:
     """Whether this Host value is a name or address with an optional port, and nothing else."""
     return _HOST.fullmatch(text) is not None
@@ -74,7 +76,7 @@ def canonical(
     `host` is the value of the Host field as sent (None if there was none); an absolute-form
     target (RFC 9112 §3.2.2) must name the same. `encoded_slash` allows %2F inside a segment.
     """
-    if host is not None and _HOST.fullmatch(host) is None:
+    if host is not None and not is_host(host):
         return _HOST_HINT
     plain = _PLAIN.fullmatch(target)
     if plain is not None:

@@ -4,15 +4,16 @@ RFC 9457 (problem+json), RFC 6750 §3 (the challenge), RFC 6585 §4 and RFC 9110
 Retry-After), draft-ietf-httpapi-ratelimit-headers (the RateLimit fields, RFC 9651 lists).
 """
 
-__all__ = ["Problem", "problem", "ratelimit_fields"]
+__all__ = ["Policies", "Problem", "problem", "ratelimit_fields"]
 
 import json
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
-from gateway.core.limits import Grant, LimitState
+from gateway.core.limits import Grant, Limit, LimitState
 from gateway.core.refusal import BearerError, Refusal, Refused
 
 Field = tuple[str, str]
@@ -59,6 +60,29 @@ def problem(
     return Problem(reason.status, tuple(headers), body)
 
 
+class Policies:
+    """The limits of one request, told as lines; what of them does not change is written once."""
+
+    __slots__ = ("_start",)
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        """`limits` are those of the grants to come, in their order."""
+        items = ", ".join(map(_policy, limits))
+        self._start = f"RateLimit-Policy: {items}\r\nRateLimit: "
+
+    def lines(self, grant: Grant, *, legacy: bool = False) -> bytes:
+        """As `ratelimit_fields`, as they stand in a message."""
+        _, states, _, _, is_degraded = grant
+        if is_degraded or not states:
+            return b""
+        if legacy:
+            fields = ratelimit_fields(grant, legacy=True)
+            return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
+        if len(states) == 1:
+            return f"{self._start}{_level(states[0])}\r\n".encode()
+        return f"{self._start}{', '.join(map(_level, states))}\r\n".encode()
+
+
 def ratelimit_fields(grant: Grant, *, legacy: bool = False) -> list[Field]:
     """What a caller is told of its limits; nothing when the answer is one worker's guess.
 
@@ -68,7 +92,7 @@ def ratelimit_fields(grant: Grant, *, legacy: bool = False) -> list[Field]:
     if grant.is_degraded or not grant.states:
         return []
     fields = [
-        ("RateLimit-Policy", ", ".join(map(_policy, grant.states))),
+        ("RateLimit-Policy", ", ".join([_policy(state.limit) for state in grant.states])),
         ("RateLimit", ", ".join(map(_level, grant.states))),
     ]
     if legacy:
@@ -124,15 +148,18 @@ def _retry_after(refused: Refused) -> int:
     return max(1, math.ceil(max(waits)))
 
 
-def _policy(state: LimitState) -> str:
+def _policy(limit: Limit) -> str:
     """One item of RateLimit-Policy."""
-    limit = state.limit
     return f"{_string(limit.name)};q={limit.quota};w={limit.window_seconds}"
 
 
 def _level(state: LimitState) -> str:
     """One item of RateLimit."""
-    return f"{_string(state.limit.name)};r={_remaining(state)};t={_seconds(state)}"
+    limit, remaining, seconds = state
+    # Each answer tells this. A debt is not shown: an Integer below zero is none that the draft knows.
+    remaining = remaining if remaining > 0 else 0
+    seconds = math.ceil(seconds) if seconds > 0 else 0
+    return f"{_string(limit.name)};r={remaining};t={seconds}"
 
 
 def _remaining(state: LimitState) -> int:

@@ -11,17 +11,17 @@ __all__ = ["ExpressConnection", "ExpressConnections"]
 
 import asyncio
 import socket
-from typing import cast
 
 from aiohttp import HttpVersion11
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from gateway.http.bounds import ClientBounds
 from gateway.http.connection import RESET_ON_CLOSE, Connections
-from gateway.http.express_call import ExpressCall, ExpressTerms, RequestHead
+from gateway.http.express_call import ExpressCall, ExpressTerms
+from gateway.http.field_block import FieldBlock
 
 # A body up to this size is waited for, and sent in one piece with its head.
 _BODY_BYTES_MAX = 65_536
@@ -31,7 +31,12 @@ _PARSER_LIMIT = 1024 * 1024
 _EARLY_BYTES_MAX = 65_536
 # How long the rest of a request may be in coming before the other lane, which keeps all deadlines, has it.
 _WHOLE_SECONDS = 0.25
+_LINE_END = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
+# The least that a request must have behind its first line (RFC 9112 §3.2).
+_ANY_FIELDS = b"\r\nHost: any\r\n\r\n"
+# Fields up to this size are remembered.
+_BLOCK_BYTES_MAX = 4096
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -75,8 +80,10 @@ class ExpressConnection(BaseProtocol):
 
     __slots__ = (
         "_address",
+        "_block",
         "_call",
         "_early",
+        "_fields",
         "_head",
         "_lane",
         "_parses",
@@ -97,8 +104,12 @@ class ExpressConnection(BaseProtocol):
         self._call: ExpressCall | None = None
         # The request that has begun to arrive: its bytes, and what the parser made of them.
         self._raw = b""
-        self._head: RequestHead | None = None
+        self._head: RawRequestMessage | None = None
         self._payload: StreamReader | None = None
+        # The fields of an earlier request, as they came and as they were understood. The bytes hold its
+        # credential, and so are kept here and nowhere else, as long as the connection is open.
+        self._block = b""
+        self._fields: FieldBlock | None = None
         self._early = b""
         self._since = loop.time()
         self._stalled_since = 0.0
@@ -137,6 +148,11 @@ class ExpressConnection(BaseProtocol):
         if self._call is not None or self.writing_paused:
             self._came_early(data)
             return
+        if not self._raw:
+            end = data.find(_LINE_END)
+            if data[end:] == self._block:
+                self._is_familiar(data, end)
+                return
         raw = self._raw + data if self._raw else data
         try:
             messages, is_upgraded, tail = self._parses.feed_data(data)
@@ -148,7 +164,7 @@ class ExpressConnection(BaseProtocol):
                 self._hand_over(raw)
                 return
             head, self._payload = messages[0]
-            self._head = cast("RequestHead", head)
+            self._head = head
         if is_upgraded or tail or (self._head is not None and not self._is_ordinary(self._head)):
             self._hand_over(raw)
         elif self._head is None or self._payload is None or not self._payload.is_eof():
@@ -156,7 +172,30 @@ class ExpressConnection(BaseProtocol):
         else:
             self._is_whole(self._head, self._payload, raw)
 
-    def _is_ordinary(self, head: RequestHead) -> bool:
+    def _is_familiar(self, data: bytes, end: int) -> None:
+        """The fields are those of an earlier request, and what they mean is known: only the first line is parsed."""
+        fields = self._fields
+        try:
+            messages, is_upgraded, tail = self._parses.feed_data(data[:end] + _ANY_FIELDS)
+        except (HttpProcessingError, ValueError):
+            self._hand_over(data)
+            return
+        if len(messages) != 1 or is_upgraded or tail or fields is None:
+            self._hand_over(data)
+            return
+        head = messages[0][0]
+        # A first line that is more than one line has brought fields of its own.
+        if (
+            len(head.raw_headers) != 1
+            or not self._is_ordinary(head)
+            or len(data) > self._bounds.header_bytes
+        ):
+            self._hand_over(data)
+            return
+        self._call = call = ExpressCall(self._lane.terms, self, head.method, head.path, fields, b"")
+        call.begin()
+
+    def _is_ordinary(self, head: RawRequestMessage) -> bool:
         headers = head.headers
         return (
             head.method in _METHODS
@@ -178,7 +217,7 @@ class ExpressConnection(BaseProtocol):
         if len(raw) > most:
             self._hand_over(raw)
 
-    def _is_whole(self, head: RequestHead, payload: StreamReader, raw: bytes) -> None:
+    def _is_whole(self, head: RawRequestMessage, payload: StreamReader, raw: bytes) -> None:
         body = payload.read_nowait()
         bounds = self._bounds
         head_bytes = raw.find(_HEAD_END) + len(_HEAD_END)
@@ -190,11 +229,19 @@ class ExpressConnection(BaseProtocol):
             return
         self._raw = b""
         self._head = self._payload = None
-        address = self._address
-        if self.is_trusted:
-            hops = head.headers.getall("X-Forwarded-For", ())
-            address = self._lane.terms.front.address(self.peer, hops)
-        self._call = call = ExpressCall(self._lane.terms, self, head, body, address)
+        fields = FieldBlock(
+            head.headers,
+            head.raw_headers,
+            self._lane.terms.front,
+            self.peer,
+            self._address,
+            is_trusted=self.is_trusted,
+        )
+        if not fields.has_length and head_bytes <= _BLOCK_BYTES_MAX:
+            self._block, self._fields = raw[raw.find(_LINE_END) :], fields
+        self._call = call = ExpressCall(
+            self._lane.terms, self, head.method, head.path, fields, body
+        )
         call.begin()
 
     def _came_early(self, data: bytes) -> None:

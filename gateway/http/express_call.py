@@ -1,28 +1,28 @@
 """One request of the express lane: judged, sent on, and its answer passed on as it comes (design §11).
 
-From top to bottom is the order in which it happens: `begin`, `_decided`, `_forward`, `connected`, `answer_began`,
+From top to bottom is the order in which it happens: `begin`, `_forward`, `connected`, `answer_began`,
 `answer_goes_on`, `_end`. Nothing here waits; only a decision that needs a store gets a task.
 """
 
-__all__ = ["ExpressCall", "ExpressTerms", "RequestHead"]
+__all__ = ["ExpressCall", "ExpressTerms"]
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
 import structlog
-from aiohttp import HttpVersion
-from multidict import CIMultiDictProxy
 
-from gateway.core.headers import Arrival, request_lines, response_lines
-from gateway.core.problem import ratelimit_fields
+from gateway.core.headers import response_lines
+from gateway.core.record import SERVED, recorded_path
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.retry import Failure, may_retry
 from gateway.http.call import CLOSE
+from gateway.http.field_block import FieldBlock
 from gateway.http.front import Front, Judge
-from gateway.http.render import head
+from gateway.http.render import status_line
+from gateway.pipeline.exchange import Exchange
 from gateway.pipeline.inquiry import Admitted, Inquiry, Waits
 from gateway.upstream.bounds import UpstreamError
 from gateway.upstream.client import Upstream
@@ -37,24 +37,8 @@ _LAST_CHUNK = b"0\r\n\r\n"
 _OK = 200
 
 
-class RequestHead(Protocol):
-    """The head of a request, as aiohttp's parser has it."""
-
-    method: str
-    path: str
-    version: HttpVersion
-    headers: CIMultiDictProxy[str]
-    raw_headers: Sequence[tuple[bytes, bytes]]
-    should_close: bool
-    upgrade: bool
-    chunked: bool
-
-
 class Client(Protocol):
     """The connection that the request came on."""
-
-    peer: str
-    is_trusted: bool
 
     @property
     def writing_paused(self) -> bool:
@@ -84,7 +68,7 @@ class ExpressTerms:
     loop: asyncio.AbstractEventLoop
 
 
-class ExpressCall:
+class ExpressCall(Exchange):
     """A whole, ordinary request. It is the Receiver of its answer."""
 
     __slots__ = (
@@ -92,11 +76,11 @@ class ExpressCall:
         "_attempts",
         "_body",
         "_client",
-        "_exchange",
-        "_head",
+        "_fields",
         "_is_asking",
         "_is_chunked",
         "_is_head_sent",
+        "_sent",
         "_task",
         "_terms",
         "_upstream",
@@ -108,16 +92,29 @@ class ExpressCall:
     _upstream: Upstream
 
     def __init__(
-        self, terms: ExpressTerms, client: Client, head: RequestHead, body: bytes, address: str
+        self,
+        terms: ExpressTerms,
+        client: Client,
+        method: str,
+        target: str,
+        fields: FieldBlock,
+        body: bytes,
     ) -> None:
-        """`address` is the client's, past trusted proxies. `due` is when the upstream is late, 0 for never."""
+        """`target` is as received. `due` is when the upstream is late, 0 for never."""
+        front = terms.front
+        Exchange.__init__(
+            self,
+            front.clock.monotonic(),
+            method,
+            recorded_path(target),
+            fields.address,
+            front.request_id(fields.sent_id),
+        )
         self._terms = terms
         self._client = client
-        self._head = head
+        self._sent = target
+        self._fields = fields
         self._body = body
-        self._exchange = terms.front.exchange(
-            address, head.method, head.path, head.headers.get("X-Request-Id")
-        )
         self._upstream_connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._attempts = 0
@@ -131,51 +128,43 @@ class ExpressCall:
 
     def begin(self) -> None:
         """Ask admission; nearly always it knows at once."""
-        terms, head = self._terms, self._head
-        headers = head.headers
-        decision = terms.front.decide(
-            terms.judge,
-            Inquiry(
-                head.method,
-                head.path,
-                headers.get("Host"),
-                tuple(headers.getall("Authorization", ())),
-                headers.get("Origin"),
-                self._exchange.address,
-                *terms.front.terms.places.sent(headers),
-            ),
+        terms, fields = self._terms, self._fields
+        front = terms.front
+        front.load.under_way += 1
+        inquiry = Inquiry(
+            self.method, self._sent, fields.host, fields.presented, fields.origin, fields.address
         )
+        decision = front.decide(terms.judge, inquiry)
         if isinstance(decision, Waits):
             # Owned by this request, which cancels it when the client goes away.
             self._task = terms.loop.create_task(self._resolve(decision))
+        elif isinstance(decision, Refused):
+            self._refuse(decision)
         else:
-            self._decided(decision)
+            self._forward(decision)
 
     async def _resolve(self, decision: "Waits[Admitted | Refused]") -> None:
         try:
             answer = await decision.resolve()
         except Exception:
-            log.exception("request_failed", request_id=self._exchange.request_id)
+            log.exception("request_failed", request_id=self.request_id)
             answer = Refused(Refusal.INTERNAL)
         self._task = None
-        self._decided(answer)
-
-    def _decided(self, decision: Admitted | Refused) -> None:
-        if isinstance(decision, Refused):
-            self._refuse(decision)
+        if isinstance(answer, Refused):
+            self._refuse(answer)
         else:
-            self._forward(decision)
+            self._forward(answer)
 
     # To the upstream.
 
     def _forward(self, admitted: Admitted) -> None:
-        exchange, terms = self._exchange, self._terms
-        exchange.admitted(admitted.key, admitted.route.name)
-        exchange.bytes_in = len(self._body)
+        terms, route = self._terms, admitted.route
+        self.key, self.route = admitted.key, route.name
+        self.bytes_in = len(self._body)
         self._admitted = admitted
-        self._upstream = upstream = terms.upstreams[admitted.route.upstream]
-        upstream.began()
-        exchange.upstream_began = terms.front.clock.monotonic()
+        self._upstream = upstream = terms.upstreams[route.upstream]
+        upstream.in_flight += 1
+        self.upstream_began = terms.front.clock.monotonic()
         self._is_asking = True
         upstream.pool.ask(self)
 
@@ -188,44 +177,48 @@ class ExpressCall:
             self._refuse(data)
             return
         self._upstream_connection = connection
-        self._exchange.target = connection.target.name
+        self.target = connection.target.name
         self.due = self._terms.loop.time() + self._upstream.bounds.response_seconds
-        connection.send(self, data, is_head=self._head.method == "HEAD")
+        connection.send(self, data, is_head=self.method == "HEAD")
 
     def unreachable(self, error: UpstreamError) -> None:
         """No target can be had."""
         self._is_asking = False
-        self._exchange.target = error.target
+        self.target = error.target
         self._complain(error.target, str(error))
         self._fail(error.reason)
 
     def _composed(self, connection: UpstreamConnection) -> bytes | Refused:
         """The request as the upstream gets it, in one piece."""
-        head, admitted, client, body = self._head, self._admitted, self._client, self._body
-        host = head.headers.get("Host", "")
-        arrival = Arrival(client.peer, client.is_trusted, "http", host, self._exchange.request_id)
-        names = self._terms.front.terms.names
-        lines = request_lines(head.raw_headers, arrival, admitted.known.identity, names)
+        fields, admitted, body = self._fields, self._admitted, self._body
+        lines = fields.lines
         if isinstance(lines, str):
             return Refused(Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines)
-        length = b""
-        if body or head.method in _WITH_BODY or "Content-Length" in head.headers:
-            length = b"Content-Length: %d\r\n" % len(body)
-        line = f"{head.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode("ascii")
-        is_kept = self._upstream.is_host_preserved
-        named = host.encode("ascii") if is_kept else connection.target.authority
-        return b"".join((line, named, b"\r\n", lines, length, b"\r\n", body))
+        host = connection.target.authority
+        if self._upstream.is_host_preserved:
+            host = (fields.host or "").encode("ascii")
+        length = b"\r\n"
+        if body or fields.has_length or self.method in _WITH_BODY:
+            length = b"Content-Length: %d\r\n\r\n" % len(body)
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bX-Request-Id: %b\r\n%b%b%b" % (
+            self.method.encode(),
+            admitted.target.origin_form.encode("ascii"),
+            host,
+            lines,
+            self.request_id.encode(),
+            admitted.known.identity,
+            length,
+            body,
+        )
 
     # Back to the client.
 
     def answer_began(self, message: AnswerHead, body: bytes, *, is_whole: bool) -> None:
         """Pass the head on, and what came with it."""
-        exchange, front = self._exchange, self._terms.front
-        ours = [("X-Request-Id", exchange.request_id)]
-        ours += ratelimit_fields(self._admitted.grant, legacy=front.terms.has_legacy_headers)
+        ours = self._terms.front.own_lines(self.request_id, self._admitted)
         lines = response_lines(message.raw_headers, ours)
         code = message.code
-        has_body = self._head.method != "HEAD" and code not in _BODILESS
+        has_body = self.method != "HEAD" and code not in _BODILESS
         if is_whole:
             self._upstream_connection = None
         if isinstance(lines, str) or code < _OK:
@@ -244,7 +237,7 @@ class ExpressCall:
 
     def answer_goes_on(self, body: bytes, *, is_last: bool) -> None:
         """Pass on what has come."""
-        self._exchange.bytes_out += len(body)
+        self.bytes_out += len(body)
         if self._is_chunked:
             body = _chunk(body) + _LAST_CHUNK if is_last else _chunk(body)
         if is_last:
@@ -260,12 +253,12 @@ class ExpressCall:
         self._upstream_connection = None
         self._attempts += 1
         # Usually a kept connection that the upstream had just closed; once more, on another.
-        if self._attempts == 1 and may_retry(failure, self._head.method, 1, is_body_read=False):
+        if self._attempts == 1 and may_retry(failure, self.method, 1, is_body_read=False):
             self.due = 0.0
             self._is_asking = True
             self._upstream.pool.ask(self, is_fresh=True)
             return
-        self._complain(self._exchange.target, f"{reason.code}: {failure.value}")
+        self._complain(self.target, f"{reason.code}: {failure.value}")
         self._fail(reason)
 
     def held(self) -> None:
@@ -294,11 +287,12 @@ class ExpressCall:
 
     def _begun(self, code: int, lines: bytes, body: bytes) -> bytes:
         """The head of the answer, and the first of its body, for one write."""
-        self._exchange.answered(code)
-        self._exchange.bytes_out = len(body)
+        self.status, self.outcome = code, SERVED
+        self.bytes_out = len(body)
         self._is_head_sent = True
         data = _chunk(body) if self._is_chunked else body
-        return head(code, lines, self._framing) + data
+        framing = CLOSE if self._terms.front.is_draining else b""
+        return b"%b%b%b\r\n%b" % (status_line(code), lines, framing, data)
 
     def _wait_for_more(self) -> None:
         if self._client.writing_paused:
@@ -308,22 +302,21 @@ class ExpressCall:
 
     def _refuse(self, refused: Refused) -> None:
         """Say no."""
-        exchange = self._exchange
-        exchange.refused(refused)
+        self.refused(refused)
         self._is_head_sent = True
-        has_body = self._head.method != "HEAD"
+        has_body = self.method != "HEAD"
         front = self._terms.front
-        self._end(front.problem(refused, exchange.request_id, self._framing, has_body=has_body))
+        framing = CLOSE if front.is_draining else b""
+        self._end(front.problem(refused, self.request_id, framing, has_body=has_body))
 
     def _fail(self, reason: Refusal) -> None:
         """What went wrong behind us: an answer of our own, or the end of one that had begun."""
-        exchange = self._exchange
         if not self._is_head_sent:
             grant = self._admitted.grant
-            self._refuse(Refused(reason, exchange.key, exchange.route, grant))
+            self._refuse(Refused(reason, self.key, self.route, grant))
             return
         self.due = 0.0
-        exchange.broke_off(reason)
+        self.broke_off(reason)
         # The connection's end is told to `client_gone`, which records it.
         self._client.abort()
 
@@ -335,11 +328,11 @@ class ExpressCall:
         self._client.ended()
 
     def _finished(self) -> None:
-        exchange, front = self._exchange, self._terms.front
-        if exchange.upstream_began is not None:
-            self._upstream.ended()
-            exchange.upstream_ended = front.clock.monotonic()
-        front.finished(exchange)
+        front = self._terms.front
+        if self.upstream_began is not None:
+            self._upstream.in_flight -= 1
+            self.upstream_ended = front.clock.monotonic()
+        front.finished(self)
 
     def _let_go(self) -> None:
         """What the upstream may still send is not wanted."""
@@ -353,11 +346,7 @@ class ExpressCall:
 
     def _complain(self, target: str | None, what: str) -> None:
         complaints = self._terms.front.complaints
-        complaints.tell(self._upstream.name, target, what, self._exchange.request_id)
-
-    @property
-    def _framing(self) -> bytes:
-        return CLOSE if self._terms.front.is_draining else b""
+        complaints.tell(self._upstream.name, target, what, self.request_id)
 
 
 def _chunk(body: bytes) -> bytes:

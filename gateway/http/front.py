@@ -16,7 +16,7 @@ from gateway.http.load import Load
 from gateway.http.render import problem_answer
 from gateway.http.terms import LaneTerms
 from gateway.pipeline.exchange import Exchange, Reports
-from gateway.pipeline.inquiry import Decision, Inquiry, Waits
+from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
 from gateway.ports import Clock
 
 _OVERLOADED = Refused(Refusal.OVERLOADED)
@@ -58,24 +58,29 @@ class Front:
     def exchange(self, address: str, method: str, target: str, sent_id: str | None) -> Exchange:
         """A request begins; `finished` must follow."""
         self.load.under_way += 1
-        return Exchange(
-            began=self.clock.monotonic(),
-            method=method,
-            path=recorded_path(target),
-            address=address,
-            request_id=request_id(sent_id, self.terms.fresh_id),
-        )
+        id_ = self.request_id(sent_id)
+        return Exchange(self.clock.monotonic(), method, recorded_path(target), address, id_)
+
+    def request_id(self, sent: str | None) -> str:
+        """The id that the client chose, if it is a sane one, or one of ours."""
+        fresh = self.terms.fresh_id
+        return fresh() if sent is None else request_id(sent, fresh)
 
     def decide(self, judge: Judge, inquiry: Inquiry) -> Decision:
         """What `judge` says, unless there is too much to do: then no, before anything is waited for.
 
         A worker whose loop lags goes on with what it can decide from memory.
         """
-        load = self.load
-        if load.is_full:
+        if self.load.is_full:
             return _OVERLOADED
         decision = judge.decide(inquiry)
-        return _OVERLOADED if load.is_late and isinstance(decision, Waits) else decision
+        return _OVERLOADED if isinstance(decision, Waits) and self.load.is_late else decision
+
+    def own_lines(self, request_id: str, admitted: Admitted) -> bytes:
+        """What we say in an upstream's answer."""
+        terms = self.terms
+        limits = admitted.known.policies.lines(admitted.grant, legacy=terms.has_legacy_headers)
+        return b"X-Request-Id: %b\r\n%b" % (request_id.encode(), limits)
 
     def problem(
         self, refused: Refused, id_: str, framing: bytes, *, has_body: bool = True

@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 
-from gateway.core.headers import Arrival, TextField
-from gateway.core.problem import ratelimit_fields
+from gateway.core.credential import Presented
+from gateway.core.headers import Arrival
 from gateway.core.refusal import Refusal, Refused
 from gateway.http.body import ClientBody
 from gateway.http.bounds import ClientBounds
@@ -148,10 +148,11 @@ class Lane:
                 call.exchange.method,
                 call.request.raw_path,
                 headers.get("Host"),
-                tuple(headers.getall("Authorization", ())),
+                Presented(
+                    tuple(headers.getall("Authorization", ())), *self._terms.places.sent(headers)
+                ),
                 headers.get("Origin"),
                 call.exchange.address,
-                *self._terms.places.sent(headers),
             ),
         )
         if isinstance(decision, Waits):
@@ -167,9 +168,8 @@ class Lane:
         outgoing = compose(call, admitted, self._arrival(call), terms, upstream.bounds)
         if isinstance(outgoing, Refused):
             return outgoing
-        ours = [("X-Request-Id", exchange.request_id)]
-        ours += ratelimit_fields(admitted.grant, legacy=terms.has_legacy_headers)
-        upstream.began()
+        ours = self.front.own_lines(exchange.request_id, admitted)
+        upstream.in_flight += 1
         exchange.upstream_began = self._clock.monotonic()
         try:
             response = await self._ask(call, upstream, outgoing)
@@ -177,7 +177,7 @@ class Lane:
                 return replace(response, grant=admitted.grant)
             return await _pass_on(call, response, ours, upstream)
         finally:
-            upstream.ended()
+            upstream.in_flight -= 1
             exchange.upstream_ended = self._clock.monotonic()
 
     async def _ask(
@@ -248,7 +248,7 @@ class Lane:
 
 
 async def _pass_on(
-    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], upstream: Upstream
+    call: Call, response: aiohttp.ClientResponse, ours: bytes, upstream: Upstream
 ) -> Refused | None:
     try:
         if call.is_upgrade and response.status == HTTPStatus.SWITCHING_PROTOCOLS:

@@ -5,7 +5,7 @@ __all__ = ["relay"]
 import aiohttp
 from aiohttp import HttpVersion11
 
-from gateway.core.headers import TextField, response_lines
+from gateway.core.headers import response_lines
 from gateway.core.refusal import Refusal, Refused
 from gateway.http.call import Call
 from gateway.http.render import head
@@ -16,7 +16,7 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 async def relay(
-    call: Call, response: aiohttp.ClientResponse, ours: list[TextField], idle_seconds: float
+    call: Call, response: aiohttp.ClientResponse, ours: bytes, idle_seconds: float
 ) -> Refused | None:
     """Pass the whole answer on; None when that is done, else why it could not be (call.is_head_sent tells how far).
 

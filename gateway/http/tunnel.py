@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import StreamWriter, WebSocketReader
 
-from gateway.core.headers import TextField, response_lines
+from gateway.core.headers import response_lines
 from gateway.core.refusal import Refusal, Refused
 from gateway.http.call import Call
 from gateway.http.render import head
@@ -45,9 +45,7 @@ class _End:
         self.incoming.feed_eof()
 
 
-async def tunnel(
-    call: Call, response: aiohttp.ClientResponse, ours: list[TextField]
-) -> Refused | None:
+async def tunnel(call: Call, response: aiohttp.ClientResponse, ours: bytes) -> Refused | None:
     """Carry bytes both ways until either side ends, or nothing moves for the connection's idle time."""
     lines = response_lines(response.raw_headers, ours)
     upstream = None if response.connection is None else response.connection.protocol

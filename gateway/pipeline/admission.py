@@ -7,13 +7,14 @@ the answer. It is synchronous as long as what it needs is in memory, and says so
 __all__ = ["Admission"]
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from gateway.core.credential import Credential, Pair, Peppers, extract
+from gateway.core.credential import Credential, Pair, Peppers
 from gateway.core.key_state import state_refusal
 from gateway.core.limits import Bucket, Grant
+from gateway.core.methods import METHODS
 from gateway.core.paths import CanonicalTarget, canonical
 from gateway.core.places import without_parameters
 from gateway.core.refusal import Refusal, Refused
@@ -23,7 +24,7 @@ from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
 from gateway.pipeline.known import KnownKeys
 from gateway.pipeline.lookup import Lookup
 from gateway.pipeline.sought import Sought, SoughtImported, seek
-from gateway.pipeline.terms import KnownKey, Terms
+from gateway.pipeline.terms import KnownKey, Standing, Terms
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.ports import Clock, Limiter
 
@@ -39,6 +40,8 @@ _CLOSED = Refused(
     hint="No request can be recorded at the moment.",
     retry_after_seconds=_RETRY_SECONDS,
 )
+_TARGETS_MAX = 2048
+_TARGET_LENGTH_MAX = 128
 _THROTTLED_HINT = "Too many unknown API keys came from this address."
 
 
@@ -69,22 +72,27 @@ class Admission:
     clock: Clock
     is_encoded_slash_allowed: bool = False
     is_closed: Callable[[], bool] | None = None
+    # What was read in a method, target and Host field, which follows from the configuration alone.
+    _read: dict[tuple[str, str, str | None], tuple[CanonicalTarget, Route]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def decide(self, inquiry: Inquiry) -> Decision:
         """Yes, no, or "this needs I/O"."""
-        sent, api_keys = inquiry.target, inquiry.api_keys
+        method, sent, host, presented, _, _ = inquiry
         if self.terms.query_parameters:
             sent, values = without_parameters(sent, self.terms.query_parameters)
-            api_keys += values
-        target = self.target(sent, inquiry.host)
+            presented = presented.with_keys(values) if values else presented
+        read = self._read.get((method, sent, host))
+        target, route = (self.target(sent, host), None) if read is None else read
         if isinstance(target, Refused):
             return target
-        credential = extract(inquiry.authorization, api_keys, inquiry.api_secrets)
+        credential = presented.credential()
         if isinstance(credential, Refused):
             return credential
         found = self.find(credential, inquiry.address)
         if isinstance(found, KnownKey):
-            return self._judge(inquiry, target, credential, found)
+            return self._judge(inquiry, target, credential, found, route)
         if isinstance(found, Refused):
             return found
         return Waits(partial(self._resume, _Request(inquiry, target, credential), found))
@@ -163,22 +171,25 @@ class Admission:
             return Refused(Refusal.NO_ROUTE, key=key)
         if isinstance(route, Ambiguous):
             return Refused(Refusal.BAD_REQUEST, key=key, hint=route.hint)
-        reason = self._policy_refusal(known, route, method)
+        if (route.name, method) in known.standing.allowed:
+            return route
+        reason = self._policy_refusal(known.standing, route, method)
         if reason is None:
+            if method in METHODS:  # others are whatever callers choose
+                known.standing.allowed.add((route.name, method))
             return route
         is_about_scopes = reason is Refusal.INSUFFICIENT_SCOPE
         scopes = self.terms.scopes.allowing(route.name, method) if is_about_scopes else ()
         return Refused(reason, key=key, route=route.name, scopes=scopes)
 
-    def _policy_refusal(self, known: KnownKey, route: Route, method: str) -> Refusal | None:
-        key = known.key
-        if route.environment is not None and key.environment is not route.environment:
+    def _policy_refusal(self, standing: Standing, route: Route, method: str) -> Refusal | None:
+        if route.environment is not None and standing.environment is not route.environment:
             return Refusal.ENVIRONMENT_MISMATCH
-        if route.plans and known.plan not in route.plans:
+        if route.plans and standing.plan not in route.plans:
             return Refusal.PLAN_REQUIRED
-        if not self.terms.can_publish(key, route.name, method):
+        if not self.terms.can_publish(standing.type, route.name, method):
             return Refusal.PUBLISHABLE_KEY
-        if not known.rights.allow(route.name, method):
+        if not standing.rights.allow(route.name, method):
             return Refusal.INSUFFICIENT_SCOPE
         return None
 
@@ -208,29 +219,48 @@ class Admission:
         target: CanonicalTarget,
         credential: Credential | Pair,
         known: KnownKey,
+        route: Route | None = None,
     ) -> Decision:
-        """For a caller who has proved to hold the secret."""
-        refused = self.refused_state(known) or self.refused_place(
-            known, inquiry.address, inquiry.origin
-        )
+        """For a caller who has proved to hold the secret; `route` is the request's, if that is known already."""
+        refused = None
+        is_good = known.good_from <= self.clock.now() < known.good_until
+        if not (is_good and self.freshness.is_trusted(known)):
+            refused = self.refused_state(known)
+        if refused is None and (known.networks is not None or known.origins):
+            refused = self.refused_place(known, inquiry.address, inquiry.origin)
         if refused is not None:
             return refused
-        route = self.route(known, inquiry.method, target)
-        if isinstance(route, Refused):
-            return route
+        if route is None or (route.name, inquiry.method) not in known.standing.allowed:
+            found = self.route(known, inquiry.method, target)
+            if isinstance(found, Refused):
+                return found
+            route = found
+            self._remember(inquiry, target, route)
         # Last, so that a request refused for another reason takes no tokens.
         grant = self.take(known, inquiry.address, route.cost)
         if isinstance(grant, Grant):
-            return _answer(known, route, target, grant)
+            if grant.allowed:
+                return Admitted(known.key, route, target, grant, known)
+            return _limited(known, route, grant)
         request = _Request(inquiry, target, credential)
         return Waits(partial(self._finish, request, known, route, grant))
+
+    def _remember(self, inquiry: Inquiry, target: CanonicalTarget, route: Route) -> None:
+        """Short targets come again and again; only holders of keys get here."""
+        sent = target.origin_form
+        if sent.startswith("/") and len(sent) <= _TARGET_LENGTH_MAX and inquiry.method in METHODS:
+            if len(self._read) >= _TARGETS_MAX:
+                self._read.clear()
+            self._read[inquiry.method, sent, inquiry.host] = (target, route)
 
     async def _finish(
         self, request: _Request, known: KnownKey, route: Route, waits: Waits[Grant | None]
     ) -> Admitted | Refused:
         grant = await waits.resolve()
         if grant is not None:
-            return _answer(known, route, request.target, grant)
+            if grant.allowed:
+                return Admitted(known.key, route, request.target, grant, known)
+            return _limited(known, route, grant)
         found = self.find(request.credential, request.inquiry.address)
         return await self._resume(request, found)
 
@@ -254,11 +284,7 @@ def _nobodys(credential: Credential | Pair, sought: Sought | SoughtImported | No
     return _MALFORMED
 
 
-def _answer(
-    known: KnownKey, route: Route, target: CanonicalTarget, grant: Grant
-) -> Admitted | Refused:
-    if grant.allowed:
-        return Admitted(known.key, route, target, grant, known)
+def _limited(known: KnownKey, route: Route, grant: Grant) -> Refused:
     return Refused(
         Refusal.RATE_LIMITED,
         key=known.key,

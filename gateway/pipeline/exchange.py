@@ -54,9 +54,7 @@ class Exchange:
         "upstream_ended",
     )
 
-    def __init__(
-        self, *, began: float, method: str, path: str, address: str, request_id: str
-    ) -> None:
+    def __init__(self, began: float, method: str, path: str, address: str, request_id: str) -> None:
         """Before anything has been judged: if nothing more becomes known, the client has gone."""
         self.began = began
         self.method = method
@@ -98,21 +96,22 @@ class Exchange:
         """The one record of this exchange, which ends `now`; `epoch_now` is the same instant with a date."""
         key = self.key
         duration = now - self.began
+        # In the order of its fields: names would cost as much as all the rest.
         return UsageRecord(
-            at=epoch_now - duration,
-            key_id=None if key is None else key.id,
-            account_id=None if key is None else key.account.id,
-            secret_id=None if key is None else key.secret_id,
-            route=self.route,
-            method=self.method,
-            path=self.path,
-            status=self.status,
-            outcome=self.outcome,
-            bytes_in=self.bytes_in,
-            bytes_out=self.bytes_out,
-            duration_seconds=duration,
-            address=self.address,
-            request_id=self.request_id,
+            epoch_now - duration,
+            None if key is None else key.id,
+            None if key is None else key.account.id,
+            None if key is None else key.secret_id,
+            self.route,
+            self.method,
+            self.path,
+            self.status,
+            self.outcome,
+            self.bytes_in,
+            self.bytes_out,
+            duration,
+            self.address,
+            self.request_id,
         )
 
     def upstream_seconds(self, now: float) -> float | None:

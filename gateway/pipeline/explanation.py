@@ -242,9 +242,9 @@ _PLACE_CURES: Final[_Cures] = {
 
 def _policy_cures(route: Route) -> _Cures:
     return {
-        Refusal.ENVIRONMENT_MISMATCH: lambda known: _with_key(known, environment=route.environment),
-        Refusal.PLAN_REQUIRED: lambda known: replace(known, plan=next(iter(route.plans))),
-        Refusal.PUBLISHABLE_KEY: lambda known: _with_key(known, type=KeyType.SECRET),
+        Refusal.ENVIRONMENT_MISMATCH: lambda known: _standing(known, environment=route.environment),
+        Refusal.PLAN_REQUIRED: lambda known: _standing(known, plan=next(iter(route.plans))),
+        Refusal.PUBLISHABLE_KEY: lambda known: _standing(known, type=KeyType.SECRET),
         # The last rule: nothing is asked behind it.
         Refusal.INSUFFICIENT_SCOPE: lambda known: known,
     }
@@ -252,6 +252,12 @@ def _policy_cures(route: Route) -> _Cures:
 
 def _activated(known: KnownKey) -> KnownKey:
     return _with_key(known, status=KeyStatus.ACTIVE)
+
+
+def _standing(known: KnownKey, **fields: object) -> KnownKey:
+    # What was found to be allowed is so for the real one only.
+    standing = replace(known.standing, allowed=set(), **fields)  # type: ignore[arg-type]
+    return replace(known, standing=standing)
 
 
 def _with_key(known: KnownKey, **fields: object) -> KnownKey:

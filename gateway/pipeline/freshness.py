@@ -44,13 +44,19 @@ class Freshness:
     sweep_seconds: float = 30.0
     deadline_seconds: float = 5.0
     _polled_at: float = field(default=-math.inf, init=False)
+    # All copies are trusted at least until then; what is heard later only moves it on.
+    _trusted_until: float = field(default=-math.inf, init=False)
     # Whether changes may have been missed since the last poll of every key.
     _has_gap: bool = field(default=False, init=False)
 
     def is_trusted(self, known: KnownKey) -> bool:
         """Whether this copy was up to date at some moment within the staleness budget."""
-        heard_at = max(self.feed.heard_at, self._polled_at, known.checked_at)
-        return self.clock.monotonic() - heard_at <= self.staleness_budget_seconds
+        now = self.clock.monotonic()
+        if now <= self._trusted_until:
+            return True
+        heard_at = max(self.feed.heard_at, self._polled_at)
+        self._trusted_until = heard_at + self.staleness_budget_seconds
+        return now - max(heard_at, known.checked_at) <= self.staleness_budget_seconds
 
     async def run(self) -> None:
         """Poll for ever; for a Crew."""

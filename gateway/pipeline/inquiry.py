@@ -5,6 +5,7 @@ __all__ = ["Admitted", "Decision", "Inquiry", "Waits"]
 from collections.abc import Awaitable, Callable
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from gateway.core.credential import Presented
 from gateway.core.keys import Key
 from gateway.core.limits import Grant
 from gateway.core.paths import CanonicalTarget
@@ -18,20 +19,17 @@ _T = TypeVar("_T")
 class Inquiry(NamedTuple):
     """What admission needs to know of a request; nothing in it has been judged yet.
 
-    `target` is the request target as received, `authorization` holds the value of each
-    Authorization field, `origin` is the Origin field's value, and `address` is the client's
-    address after trusted proxies have been taken off. `api_keys` and `api_secrets` are what stands in
-    the other header fields where a key may be (`Places.sent`).
+    `target` is the request target as received, `presented` what stands in the header fields where a
+    credential may be, `origin` is the Origin field's value, and `address` is the client's address after
+    trusted proxies have been taken off.
     """
 
     method: str
     target: str
     host: str | None
-    authorization: tuple[str, ...]
+    presented: Presented
     origin: str | None
     address: str
-    api_keys: tuple[str, ...] = ()
-    api_secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Shows neither the credential nor the query."""

@@ -1,16 +1,39 @@
 """What a key may do under the present configuration, worked out once per key and not once per request."""
 
-__all__ = ["KnownKey", "Terms", "identity_fields"]
+__all__ = ["KnownKey", "Standing", "Terms", "identity_fields"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 from gateway.core.addresses import Networks, throttle_name
 from gateway.core.headers import Lines, TextField
+from gateway.core.key_state import good_span
 from gateway.core.keys import Environment, Key, KeyType, narrowed
 from gateway.core.limits import Bucket, CountedPer, Limit
+from gateway.core.problem import Policies
 from gateway.core.routes import RouteTable
 from gateway.core.scopes import Rights, ScopeTable
+
+_Place = TypeVar("_Place")
+_Shared = TypeVar("_Shared")
+
+# Standings, and sets of limits, that are kept for the keys to come: few of each are ever different.
+_SHARED_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What all keys of one type, environment, plan and set of scopes may do.
+
+    `allowed` are the routes and methods that were found to be allowed: admission asks here first.
+    """
+
+    type: KeyType
+    environment: Environment
+    plan: str
+    rights: Rights
+    allowed: set[tuple[str, str]] = field(default_factory=set, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +41,28 @@ class KnownKey:
     """A key whose secret was proved, with everything that can be prepared for its next request.
 
     `checked_at` is the monotonic time just before its copy was read from a store; `identity` are the
-    field lines that tell the upstream who asks; `plan` is one that the configuration names; `scopes`
-    are what its owner and the plan leave of the key's.
+    field lines that tell the upstream who asks; the plan of its `standing` is one that the configuration names;
+    `scopes` are what its owner and the plan leave of the key's. The key itself is no reason to refuse from
+    `good_from` on until `good_until` (seconds since the epoch, the last not included).
     """
 
     key: Key
-    plan: str
     scopes: tuple[str, ...]
-    rights: Rights
+    standing: Standing
     networks: Networks | None
     origins: frozenset[str]
     buckets: tuple[Bucket, ...]
     address_limits: tuple[Limit, ...]
+    policies: Policies
     identity: Lines
+    good_from: float
+    good_until: float
     checked_at: float
+
+    @property
+    def plan(self) -> str:
+        """The plan that it has here."""
+        return self.standing.plan
 
     def buckets_for(self, address: str) -> tuple[Bucket, ...]:
         """What a request from `address` draws on; the same tuple each time unless a limit counts addresses."""
@@ -66,6 +97,12 @@ class Terms:
     accepts_imported: bool = False
     member_scopes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     _publishable: Rights = field(init=False, repr=False)
+    _standings: dict[tuple[KeyType, Environment, str, tuple[str, ...]], Standing] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _policies: dict[tuple[Limit, ...], Policies] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Compile what a publishable key can do at most."""
@@ -78,26 +115,52 @@ class Terms:
         plan = key.account.plan if key.account.plan in self.plans else self.default_plan
         limits = key.limits or self.plans[plan]
         scopes = narrowed(key.scopes, key.owner, self.member_scopes.get(plan))
+        counted = tuple(limit for limit in limits if limit.per is not CountedPer.ADDRESS)
+        address_limits = tuple(limit for limit in limits if limit.per is CountedPer.ADDRESS)
+        good_from, good_until = good_span(key, self.environment)
         return KnownKey(
             key=key,
-            plan=plan,
             scopes=scopes,
-            rights=self.scopes.rights(scopes, self.routes.names),
+            standing=self._standing(key, plan, scopes),
             networks=Networks(key.addresses) if key.addresses else None,
             origins=frozenset(origin.lower().rstrip("/") for origin in key.origins),
             buckets=tuple(
                 Bucket(_bucket_name(key.account.id, limit, _counted(key, limit)), limit)
-                for limit in limits
-                if limit.per is not CountedPer.ADDRESS
+                for limit in counted
             ),
-            address_limits=tuple(limit for limit in limits if limit.per is CountedPer.ADDRESS),
+            address_limits=address_limits,
+            policies=self._policies_of(counted + address_limits),
             identity=Lines.of(identity_fields(key, scopes)),
+            good_from=good_from,
+            good_until=good_until,
             checked_at=checked_at,
         )
 
-    def can_publish(self, key: Key, route: str, method: str) -> bool:
+    def _standing(self, key: Key, plan: str, scopes: tuple[str, ...]) -> Standing:
+        place = (key.type, key.environment, plan, scopes)
+        found = self._standings.get(place)
+        if found is None:
+            rights = self.scopes.rights(scopes, self.routes.names)
+            found = Standing(key.type, key.environment, plan, rights)
+            _keep(self._standings, place, found)
+        return found
+
+    def _policies_of(self, limits: tuple[Limit, ...]) -> Policies:
+        found = self._policies.get(limits)
+        if found is None:
+            found = Policies(limits)
+            _keep(self._policies, limits, found)
+        return found
+
+    def can_publish(self, kind: KeyType, route: str, method: str) -> bool:
         """False if a publishable key can never do this, whatever its scopes."""
-        return key.type is not KeyType.PUBLISHABLE or self._publishable.allow(route, method)
+        return kind is not KeyType.PUBLISHABLE or self._publishable.allow(route, method)
+
+
+def _keep(shared: dict[_Place, _Shared], place: _Place, made: _Shared) -> None:
+    if len(shared) >= _SHARED_MAX:
+        shared.clear()
+    shared[place] = made
 
 
 def _bucket_name(account_id: str, limit: Limit, counted: str) -> str:

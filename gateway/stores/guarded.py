@@ -157,12 +157,10 @@ class GuardedLimiter:
         ready = self._ready.get(id(buckets))
         if ready is None or ready.buckets is not buckets:
             return None
-        now = self._clock.monotonic()
-        if not ready.take(cost, now):
-            return None
-        if ready.is_low:
+        grant = ready.take(cost, self._clock.monotonic())
+        if grant is not None and ready.is_low:
             self._borrow(ready.buckets)
-        return ready.grant(int(now * MICRO))
+        return grant
 
     async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
         """Take `cost` tokens from every bucket, or none from any. Never raises for a store that is away.

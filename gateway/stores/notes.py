@@ -56,42 +56,41 @@ class Notes:
 class Ready:
     """The leases of one set of buckets, side by side: all that a request needs that is decided from memory."""
 
-    __slots__ = ("_notes", "buckets", "leases")
+    __slots__ = ("_notes", "_rows", "buckets", "is_low")
 
     def __init__(self, buckets: tuple[Bucket, ...], notes: Sequence[Note]) -> None:
         """`notes` are those of `buckets`."""
         self.buckets = buckets
+        # Whether one of the leases should borrow more.
+        self.is_low = False
         self._notes = notes
-        self.leases = [note.lease for note in notes if note.lease is not None]
+        self._rows = [
+            (note, note.lease, bucket.limit)
+            for note, bucket in zip(notes, buckets, strict=True)
+            if note.lease is not None
+        ]
 
     def is_of(self, notes: Sequence[Note]) -> bool:
         """Whether these are the notes that it was made of: forgotten ones are made anew."""
         return all(one is other for one, other in zip(self._notes, notes, strict=True))
 
-    def take(self, cost: int, now: float) -> bool:
-        """Spend `cost` tokens of every lease, or of none."""
-        for lease in self.leases:
+    def take(self, cost: int, now: float) -> Grant | None:
+        """Spend `cost` tokens of every lease, or of none: None.
+
+        The caller is told what the store had when it was last asked, and what has been minted since.
+        """
+        rows = self._rows
+        for _, lease, _ in rows:
             if lease.tokens < cost or now >= lease.until:
-                return False
-        for lease in self.leases:
-            lease.spend(cost, now)
-        return True
-
-    @property
-    def is_low(self) -> bool:
-        """Whether one of them should borrow more."""
-        for lease in self.leases:  # noqa: SIM110 -- a generator costs more than the rest of this
-            if lease.is_low:
-                return True
-        return False
-
-    def grant(self, now_us: int) -> Grant:
-        """What the caller is told: what the store had when it was last asked, and has minted since."""
-        states = [
-            _state(note, bucket.limit, now_us)
-            for note, bucket in zip(self._notes, self.buckets, strict=True)
-        ]
-        return Grant(allowed=True, states=tuple(states), retry_after_seconds=0.0)
+                return None
+        is_low = False
+        now_us = int(now * MICRO)
+        states: list[LimitState] = []
+        for note, lease, limit in rows:
+            is_low = lease.spend(cost, now) or is_low
+            states.append(_state(note, lease.tokens, limit, now_us))
+        self.is_low = is_low
+        return Grant(True, tuple(states), 0.0)  # noqa: FBT003 -- names would cost as much as the tuple
 
 
 def with_held(grant: Grant, notes: Sequence[Note]) -> Grant:
@@ -112,15 +111,18 @@ def with_held(grant: Grant, notes: Sequence[Note]) -> Grant:
     return grant._replace(states=tuple(states))
 
 
-def _state(note: Note, limit: Limit, now_us: int) -> LimitState:
-    capacity = limit.quota * MICRO
-    held = 0 if note.lease is None else note.lease.tokens * MICRO
-    if note.level is not None:
-        minted = (now_us - note.seen_us) * limit.quota // limit.window_seconds
-        held += note.level.microtokens + minted
-    held = max(0, min(held, capacity))
-    seconds = (capacity - held) * limit.window_seconds / limit.quota / MICRO
-    return LimitState(limit, held // MICRO, seconds)
+def _state(note: Note, tokens: int, limit: Limit, now_us: int) -> LimitState:
+    _, quota, window_seconds, _ = limit
+    held = tokens * MICRO
+    level = note.level
+    if level is not None:
+        held += level.microtokens + (now_us - note.seen_us) * quota // window_seconds
+    missing = quota * MICRO - held
+    if missing <= 0:
+        return LimitState(limit, quota, 0.0)
+    return LimitState(
+        limit, held // MICRO if held > 0 else 0, missing * window_seconds / quota / MICRO
+    )
 
 
 def share(note: Note, slowed: Limit, workers: int, cost: int, now_us: int) -> BucketLevel:

@@ -40,7 +40,8 @@ class Upstream:
         self.bounds = bounds
         self.is_host_preserved = is_host_preserved
         self._targets = Targets(targets, cooldown_seconds=bounds.cooldown_seconds)
-        self._in_flight = 0
+        # How many exchanges need it just now; whoever begins and ends one counts.
+        self.in_flight = 0
         self._pool: UpstreamPool | None = None
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,14 +78,6 @@ class Upstream:
             await self._pool.close()
         if self._session is not None:
             await self._session.close()
-
-    def began(self) -> None:
-        """An exchange begins to need this upstream."""
-        self._in_flight += 1
-
-    def ended(self) -> None:
-        """That exchange is over."""
-        self._in_flight -= 1
 
     async def send(self, method: str, outgoing: Outgoing) -> tuple[aiohttp.ClientResponse, Target]:
         """The head of the answer and who gave it; its body is still to be read. Raises UpstreamError.
@@ -179,7 +172,7 @@ class Upstream:
     def _not_connected(self, target: Target, exc: Exception, now: float) -> UpstreamError:
         # Waiting for one of our own connections is no fault of the target's.
         if isinstance(exc, aiohttp.ConnectionTimeoutError):
-            if self._in_flight > self.bounds.max_connections:
+            if self.in_flight > self.bounds.max_connections:
                 return UpstreamError(Refusal.OVERLOADED, "all connections in use", target.name)
             self._targets.rest(target, now)
             return UpstreamError(Refusal.UPSTREAM_TIMEOUT, "connecting", target.name)

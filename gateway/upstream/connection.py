@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpResponseParser
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from gateway.core.refusal import Refusal
 from gateway.core.retry import Failure
@@ -41,6 +41,11 @@ class AnswerHead(Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """The same, for looking up."""
+        ...
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks."""
         ...
 
     @property
@@ -155,11 +160,24 @@ class UpstreamConnection(BaseProtocol):
             self.close()
             return
         try:
-            messages, _, tail = parser.feed_data(data)
+            if not self.has_answered:
+                # Nearly always the whole answer is here. Then its body need not pass through the parser, which
+                # has said how long it is.
+                self.has_answered = True
+                end = data.find(_HEAD_END) + len(_HEAD_END)
+                messages, _, tail = parser.feed_data(data[:end])
+                body = data[end:]
+                if len(messages) == 1 and _is_all(*messages[0], body):
+                    self._tell_all(receiver, messages[0][0], body)
+                    return
+                if body:
+                    more, _, tail = parser.feed_data(body)
+                    messages += more
+            else:
+                messages, _, tail = parser.feed_data(data)
         except (HttpProcessingError, ValueError):
             self._fail(Failure.BROKEN_ANSWER, Refusal.UPSTREAM_INVALID)
             return
-        self.has_answered = True
         if not messages and self._payload is not None:
             self._tell_more(receiver, self._payload, data)
             return
@@ -214,6 +232,15 @@ class UpstreamConnection(BaseProtocol):
             auto_decompress=False,
         )
 
+    def _tell_all(self, receiver: Receiver, message: AnswerHead, body: bytes) -> None:
+        # As `_finish`: before the receiver hears of it, so that its next request finds this idle.
+        self._receiver = None
+        if message.should_close:
+            self.close()
+        else:
+            self._pool.released(self)
+        receiver.answer_began(message, body, is_whole=True)
+
     def _tell_first(
         self, receiver: Receiver, message: AnswerHead, payload: StreamReader, data: bytes
     ) -> None:
@@ -254,3 +281,11 @@ class UpstreamConnection(BaseProtocol):
         self.close()
         if receiver is not None:
             receiver.answer_failed(failure, reason)
+
+
+def _is_all(message: AnswerHead, payload: StreamReader, body: bytes) -> bool:
+    """Whether `body` is all that this answer has, and no more than that."""
+    if message.code < _FINAL or message.chunked or payload is EMPTY_PAYLOAD:
+        return False
+    length = message.headers.get("Content-Length")
+    return length is not None and int(length) == len(body)

@@ -95,7 +95,10 @@ class UpstreamPool:
             receiver.connected(connection)
             return
         connection.idle_since = self._loop.time()
-        self._idle.setdefault(connection.target, deque()).append(connection)
+        idle = self._idle.get(connection.target)
+        if idle is None:
+            idle = self._idle[connection.target] = deque()
+        idle.append(connection)
 
     def closed(self, connection: UpstreamConnection) -> None:
         """It has gone; there is room for another."""

@@ -57,6 +57,11 @@ class Store:
         return allowed, more
 
 
+def has(lease: Lease, cost: int, now: float) -> bool:
+    """Whether so many may be spent without asking."""
+    return lease.tokens >= cost and now < lease.until
+
+
 @dataclass
 class World:
     """Workers and a store, in one time; who is admitted when is written down."""
@@ -77,8 +82,8 @@ class World:
 
     def request(self, at: int, cost: int, *, is_answer_lost: bool) -> None:
         name, lease = self.workers[at]
-        if lease.has(cost, self.now):
-            lease.spend(cost, self.now)
+        if has(lease, cost, self.now):
+            _ = lease.spend(cost, self.now)
             self.admitted.append((self.now, cost))
             return
         lease.used(cost, self.now)
@@ -172,7 +177,7 @@ def test_a_busy_worker_borrows() -> None:
     for _ in range(5000):
         world.now += 0.0002
         _, lease = world.workers[0]
-        asked += not lease.has(1, world.now)
+        asked += not has(lease, 1, world.now)
         world.request(0, 1, is_answer_lost=False)
 
     assert len(world.admitted) == 5000
@@ -217,7 +222,7 @@ def test_a_forgotten_loan_is_not_revived() -> None:
     lease.lent(50)
 
     assert loans == {}
-    assert not lease.has(1, SPENDABLE_SECONDS)
+    assert not has(lease, 1, SPENDABLE_SECONDS)
     assert SPENDABLE_SECONDS * MICRO < LOAN_US
 
 

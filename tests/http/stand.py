@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from gateway.clock import SystemClock
+from gateway.core.credential import Credential
 from gateway.core.keys import Account, ApiAccess, Environment, Key, KeyStatus, KeyType
 from gateway.core.limits import Grant, Limit, LimitState
 from gateway.core.paths import canonical
@@ -90,7 +91,8 @@ class Door:
         target = canonical(inquiry.target, inquiry.host)
         if isinstance(target, str):
             return Refused(Refusal.BAD_REQUEST, hint=target)
-        if inquiry.authorization != (f"Bearer {KEY}",):
+        credential = inquiry.presented.credential()
+        if not isinstance(credential, Credential) or credential.token_bytes() != KEY.encode():
             return Refused(Refusal.UNKNOWN_KEY)
         key = self._known.key
         if not isinstance(self._table.match(inquiry.method, target), Route):

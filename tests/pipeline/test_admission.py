@@ -23,7 +23,7 @@ async def test_admitted_says_who_where_and_how_much_is_left(world: World) -> Non
     assert (answer.key, answer.route.name) == (plain_key(), "dns")
     assert answer.target.origin_form == "/v1/dns/zones?page=2"
     assert [state.remaining for state in answer.grant.states] == [999]
-    assert answer.known.identity.text.decode().splitlines() == [
+    assert answer.known.identity.decode().splitlines() == [
         "X-Keywright-Key-Id: key_1",
         "X-Keywright-Account: acc_1",
         "X-Keywright-Scopes: read-write",
@@ -78,7 +78,7 @@ async def test_a_key_does_no_more_than_its_owner(
     assert reason_of(read) is (None if left else Refusal.INSUFFICIENT_SCOPE)
     assert isinstance(write, Admitted) is ("read-write" in left)
     if isinstance(read, Admitted):
-        assert f"X-Keywright-Scopes: {left}" in read.known.identity.text.decode().splitlines()
+        assert f"X-Keywright-Scopes: {left}" in read.known.identity.decode().splitlines()
         assert read.known.scopes == tuple(left.split())
 
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TypeAlias, TypedDict, Unpack
 
 from gateway.core.changes import Change
-from gateway.core.credential import Credential, Pepper, Peppers
+from gateway.core.credential import Credential, Pepper, Peppers, Presented
 from gateway.core.errors import StoreError
 from gateway.core.keys import (
     Account,
@@ -239,15 +239,20 @@ class World:
     @staticmethod
     def inquire(token: str, **fields: Unpack[RequestFields]) -> Inquiry:
         """What a request with this token asks; without `fields`, one that any good key may make."""
+        sent = (
+            fields.pop("authorization", (f"Bearer {token}",)),
+            fields.pop("api_keys", ()),
+            fields.pop("api_secrets", ()),
+        )
         inquiry = Inquiry(
             method="GET",
             target="/v1/dns/zones",
             host="api.example",
-            authorization=(f"Bearer {token}",),
+            presented=Presented(*sent),
             origin=None,
             address="192.0.2.1",
         )
-        return inquiry._replace(**fields)
+        return inquiry._replace(**fields)  # type: ignore[arg-type]
 
     def decide(self, token: str, **fields: Unpack[RequestFields]) -> Decision:
         """The synchronous answer."""
