@@ -1,8 +1,10 @@
 """Answers without a body, and bodies without a length."""
 
+import asyncio
+
 import pytest
 
-from tests.http.stand import answer, proxy
+from tests.http.stand import Origin, answer, proxy
 
 HEAD = b"Host: h\r\nAuthorization: Bearer good-key\r\n\r\n"
 
@@ -60,6 +62,23 @@ async def test_upstream_may_end_its_body_by_closing() -> None:
             first = await client.chunk()
 
         assert first == b"abc"
+
+
+async def test_body_without_a_length_ends_where_the_upstream_closes() -> None:
+    """The client gets it in chunks, learns where it ends, and its own connection goes on."""
+    bare = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"abc" * 1000
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await origin.next_head(reader)
+        writer.write(bare)
+        await writer.drain()
+
+    async with Origin(talk) as origin, proxy(origin.url) as gate, await gate.connect() as client:
+        for _ in range(2):
+            client.send(b"GET /api/x HTTP/1.1\r\n" + HEAD)
+            found = await client.answer()
+
+            assert (found.value("Transfer-Encoding"), found.body) == ("chunked", b"abc" * 1000)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,22 @@ async def test_get_on_a_connection_that_had_gone_stale_is_repeated() -> None:
         await gate.recorded(2)
 
 
+async def test_post_on_a_connection_that_had_gone_stale_is_not_repeated() -> None:
+    """Nobody knows whether the upstream had begun to act on it: the caller is told, and decides."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await origin.next_head(reader)
+        writer.write(OK)
+        await origin.next_head(reader)
+
+    async with Origin(talk) as origin, proxy(origin.url) as gate:
+        assert (await gate.ask(GET)).status == 200
+        found = await gate.ask(GET.replace(b"GET", b"POST", 1))
+
+        assert (found.status, len(origin.heads)) == (502, 2)
+        assert (await gate.recorded(2)).outcome == "upstream_unreachable"
+
+
 async def test_no_more_connections_than_allowed() -> None:
     """The cap holds, and who waits too long for a connection is told to come back."""
     held = asyncio.Event()
