@@ -26,6 +26,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from gateway.core.busiest import Busiest
 from gateway.core.errors import StoreName
 from gateway.core.leases import Tally
+from gateway.core.limits import Grant
 from gateway.core.methods import METHODS
 from gateway.core.record import UsageRecord
 from gateway.ports import Clock
@@ -165,6 +166,7 @@ class Metrics:
         self.leases = Tally()
         # Requests that are still to be counted.
         self._finished: list[_Finished] = []
+        self._grants: list[Grant] = []
         self._requests: Counter[tuple[str, str, str, str]] = Counter()
         self._durations: dict[str, _Distribution] = defaultdict(
             lambda: _Distribution(REQUEST_BOUNDS)
@@ -240,17 +242,28 @@ class Metrics:
                 continue
             series = self._keys.seen(key_id, some[-1][1] or "", len(some))
             series.requests.update([one[0].outcome for one in some])
-            series.bytes_in += sum([one[0].bytes_in for one in some])
-            series.bytes_out += sum([one[0].bytes_out for one in some])
+            series.bytes_in += sum(one[0].bytes_in for one in some)
+            series.bytes_out += sum(one[0].bytes_out for one in some)
 
-    def limit_decided(self, policy: str, outcome: str) -> None:
-        """Count one limit's part in one decision; `outcome` is `allowed` or `limited`."""
-        if policy not in self._policies:
-            if len(self._policies) >= POLICIES_MAX:
-                policy = OTHER
-            else:
+    def limits_decided(self, grant: Grant) -> None:
+        """Count each limit's part in one decision."""
+        self._grants.append(grant)
+        if len(self._grants) >= _TOGETHER:
+            self._count_grants()
+
+    def _count_grants(self) -> None:
+        grants, self._grants = self._grants, []
+        decisions: Counter[tuple[str, str]] = Counter()
+        for grant in grants:
+            for state in grant.states:
+                policy = state.limit.name
+                decisions[policy, "limited" if policy in grant.violated else "allowed"] += 1
+        for (policy, outcome), times in decisions.items():
+            is_known = policy in self._policies
+            if not is_known and len(self._policies) < POLICIES_MAX:
                 self._policies.add(policy)
-        self._decisions[policy, outcome] += 1
+                is_known = True
+            self._decisions[policy if is_known else OTHER, outcome] += times
 
     def degraded(self, store: StoreName, is_degraded: bool) -> None:  # noqa: FBT001 -- a health callback's shape
         """Say whether a store is away just now."""
@@ -300,6 +313,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """All families, as prometheus_client asks its collectors for them."""
         self._count()
+        self._count_grants()
         requests = CounterMetricFamily(
             "keywright_requests",
             "Finished requests; outcome is 'served', 'authorized', 'verified' or a refusal's code.",

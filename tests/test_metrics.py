@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.clock import SystemClock
+from gateway.core.limits import Grant, Limit, LimitState
 from gateway.core.record import SERVED, UsageRecord
 from gateway.metrics import Metrics
 
@@ -46,6 +47,11 @@ def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return _samples(metrics).get(name + str(sorted(labels.items())))
 
 
+def granted(policy: str) -> Grant:
+    """A decision on one limit."""
+    return Grant(True, (LimitState(Limit(policy, 10, 60), 9, 6.0),), 0.0)
+
+
 def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
     """Dashboards and alerts find each metric under its name and labels from the first scrape with traffic."""
     metrics.request_finished(
@@ -55,7 +61,7 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
         upstream_seconds=0.01,
         target="127.0.0.1:9001",
     )
-    metrics.limit_decided("default", "allowed")
+    metrics.limits_decided(granted("default"))
     metrics.revocation_seconds(0.01)
     metrics.event_loop_lag(0.001)
     seen = {
@@ -194,7 +200,9 @@ def test_a_renamed_key_keeps_its_series(metrics: Metrics) -> None:
 def test_policy_names_are_bounded(metrics: Metrics) -> None:
     """Limits of keys' own may be named freely, yet they cannot flood the exposition."""
     for number in range(1000):
-        metrics.limit_decided(f"p{number}", "limited")
+        metrics.limits_decided(
+            granted(f"p{number}")._replace(allowed=False, violated=(f"p{number}",))
+        )
 
     assert (
         _value(metrics, "keywright_ratelimit_decisions_total", policy="other", outcome="limited")

@@ -283,7 +283,7 @@ def _admission(
         ),
         freshness=freshness,
         throttle=FailureThrottle(clock, failures_per_minute=keys.failed_per_minute),
-        limiter=CountingLimiter(stores.taken_from, basis.metrics.limit_decided),
+        limiter=CountingLimiter(stores.taken_from, basis.metrics.limits_decided),
         peppers=basis.peppers,
         clock=clock,
         is_encoded_slash_allowed=basis.settings.listen.allow_encoded_slash,

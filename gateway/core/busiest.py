@@ -67,7 +67,7 @@ class Busiest:
             challengers[key_id] = times
         elif self._room:
             # Each of these requests takes one from every challenger, until one of them makes room.
-            fewer = min(times, min(challengers.values()))
+            fewer = min(times, *challengers.values())
             self._challengers = {
                 key: count - fewer for key, count in challengers.items() if count > fewer
             }

@@ -7,10 +7,10 @@ Retry-After), draft-ietf-httpapi-ratelimit-headers (the RateLimit fields, RFC 96
 __all__ = ["Policies", "Problem", "problem", "ratelimit_fields"]
 
 import json
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
+from math import ceil
 from typing import NamedTuple
 
 from gateway.core.limits import Grant, Limit, LimitState
@@ -79,7 +79,11 @@ class Policies:
             fields = ratelimit_fields(grant, legacy=True)
             return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
         if len(states) == 1:
-            return f"{self._start}{_level(states[0])}\r\n".encode()
+            # As `_level`, for what nearly every answer tells.
+            limit, remaining, seconds = states[0]
+            remaining = remaining if remaining > 0 else 0
+            seconds = ceil(seconds) if seconds > 0 else 0
+            return f"{self._start}{_string(limit.name)};r={remaining};t={seconds}\r\n".encode()
         return f"{self._start}{', '.join(map(_level, states))}\r\n".encode()
 
 
@@ -145,7 +149,7 @@ def _retry_after(refused: Refused) -> int:
     waits = [refused.retry_after_seconds or 0.0]
     if refused.grant is not None:
         waits.append(refused.grant.retry_after_seconds)
-    return max(1, math.ceil(max(waits)))
+    return max(1, ceil(max(waits)))
 
 
 def _policy(limit: Limit) -> str:
@@ -155,11 +159,7 @@ def _policy(limit: Limit) -> str:
 
 def _level(state: LimitState) -> str:
     """One item of RateLimit."""
-    limit, remaining, seconds = state
-    # Each answer tells this. A debt is not shown: an Integer below zero is none that the draft knows.
-    remaining = remaining if remaining > 0 else 0
-    seconds = math.ceil(seconds) if seconds > 0 else 0
-    return f"{_string(limit.name)};r={remaining};t={seconds}"
+    return f"{_string(state.limit.name)};r={_remaining(state)};t={_seconds(state)}"
 
 
 def _remaining(state: LimitState) -> int:
@@ -169,7 +169,7 @@ def _remaining(state: LimitState) -> int:
 
 def _seconds(state: LimitState) -> int:
     """Whole seconds until the bucket is full, never early."""
-    return max(0, math.ceil(state.full_in_seconds))
+    return max(0, ceil(state.full_in_seconds))
 
 
 @lru_cache(maxsize=1024)

@@ -148,11 +148,13 @@ class ExpressConnection(BaseProtocol):
         if self._call is not None or self.writing_paused:
             self._came_early(data)
             return
-        if not self._raw:
-            end = data.find(_LINE_END)
-            if data[end:] == self._block:
-                self._is_familiar(data, end)
-                return
+        end = data.find(_LINE_END)
+        if data[end:] == self._block and not self._raw:
+            self._is_familiar(data, end)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         raw = self._raw + data if self._raw else data
         try:
             messages, is_upgraded, tail = self._parses.feed_data(data)
@@ -192,7 +194,7 @@ class ExpressConnection(BaseProtocol):
         ):
             self._hand_over(data)
             return
-        self._call = call = ExpressCall(self._lane.terms, self, head.method, head.path, fields, b"")
+        self._call = call = ExpressCall(self._lane.terms, self, head, fields, b"")
         call.begin()
 
     def _is_ordinary(self, head: RawRequestMessage) -> bool:
@@ -229,19 +231,11 @@ class ExpressConnection(BaseProtocol):
             return
         self._raw = b""
         self._head = self._payload = None
-        fields = FieldBlock(
-            head.headers,
-            head.raw_headers,
-            self._lane.terms.front,
-            self.peer,
-            self._address,
-            is_trusted=self.is_trusted,
-        )
+        front = self._lane.terms.front
+        fields = FieldBlock(head, front, self.peer, self._address, is_trusted=self.is_trusted)
         if not fields.has_length and head_bytes <= _BLOCK_BYTES_MAX:
             self._block, self._fields = raw[raw.find(_LINE_END) :], fields
-        self._call = call = ExpressCall(
-            self._lane.terms, self, head.method, head.path, fields, body
-        )
+        self._call = call = ExpressCall(self._lane.terms, self, head, fields, body)
         call.begin()
 
     def _came_early(self, data: bytes) -> None:

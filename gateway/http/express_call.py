@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 import structlog
+from aiohttp.http_parser import RawRequestMessage
 
-from gateway.core.headers import response_lines
 from gateway.core.record import SERVED, recorded_path
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.retry import Failure, may_retry
@@ -26,7 +26,7 @@ from gateway.pipeline.exchange import Exchange
 from gateway.pipeline.inquiry import Admitted, Inquiry, Waits
 from gateway.upstream.bounds import UpstreamError
 from gateway.upstream.client import Upstream
-from gateway.upstream.connection import AnswerHead, UpstreamConnection
+from gateway.upstream.connection import Answer, UpstreamConnection
 
 log = structlog.get_logger(__name__)
 
@@ -95,20 +95,19 @@ class ExpressCall(Exchange):
         self,
         terms: ExpressTerms,
         client: Client,
-        method: str,
-        target: str,
+        head: RawRequestMessage,
         fields: FieldBlock,
         body: bytes,
     ) -> None:
-        """`target` is as received. `due` is when the upstream is late, 0 for never."""
+        """Of `head` only the first line counts: `fields` are the fields.
+
+        `due` is when the upstream is late, 0 for never.
+        """
+        target = head.path
         front = terms.front
+        id_ = front.terms.fresh_id() if fields.sent_id is None else front.request_id(fields.sent_id)
         Exchange.__init__(
-            self,
-            front.clock.monotonic(),
-            method,
-            recorded_path(target),
-            fields.address,
-            front.request_id(fields.sent_id),
+            self, front.clock.monotonic(), head.method, recorded_path(target), fields.address, id_
         )
         self._terms = terms
         self._client = client
@@ -171,14 +170,31 @@ class ExpressCall(Exchange):
     def connected(self, connection: UpstreamConnection) -> None:
         """Send the request."""
         self._is_asking = False
-        data = self._composed(connection)
-        if isinstance(data, Refused):
-            self._upstream.pool.released(connection)
-            self._refuse(data)
+        fields, admitted, upstream = self._fields, self._admitted, self._upstream
+        lines, target = fields.lines, connection.target
+        if isinstance(lines, str):
+            upstream.pool.released(connection)
+            self._refuse(Refused(Refusal.BAD_REQUEST, self.key, self.route, hint=lines))
             return
         self._upstream_connection = connection
-        self.target = connection.target.name
-        self.due = self._terms.loop.time() + self._upstream.bounds.response_seconds
+        self.target = target.name
+        self.due = self._terms.loop.time() + upstream.bounds.response_seconds
+        host = target.authority
+        if upstream.is_host_preserved:
+            host = (fields.host or "").encode("ascii")
+        end = b"\r\n"
+        if self._body or fields.has_length or self.method in _WITH_BODY:
+            end = b"Content-Length: %d\r\n\r\n%b" % (len(self._body), self._body)
+        # The target goes out byte for byte as it was judged.
+        line = f"{self.method} {admitted.target.origin_form} HTTP/1.1\r\nHost: ".encode("ascii")
+        data = b"%b%b\r\n%bX-Request-Id: %b\r\n%b%b" % (
+            line,
+            host,
+            lines,
+            self.request_id.encode(),
+            admitted.known.identity,
+            end,
+        )
         connection.send(self, data, is_head=self.method == "HEAD")
 
     def unreachable(self, error: UpstreamError) -> None:
@@ -188,36 +204,11 @@ class ExpressCall(Exchange):
         self._complain(error.target, str(error))
         self._fail(error.reason)
 
-    def _composed(self, connection: UpstreamConnection) -> bytes | Refused:
-        """The request as the upstream gets it, in one piece."""
-        fields, admitted, body = self._fields, self._admitted, self._body
-        lines = fields.lines
-        if isinstance(lines, str):
-            return Refused(Refusal.BAD_REQUEST, admitted.key, admitted.route.name, hint=lines)
-        host = connection.target.authority
-        if self._upstream.is_host_preserved:
-            host = (fields.host or "").encode("ascii")
-        length = b"\r\n"
-        if body or fields.has_length or self.method in _WITH_BODY:
-            length = b"Content-Length: %d\r\n\r\n" % len(body)
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bX-Request-Id: %b\r\n%b%b%b" % (
-            self.method.encode(),
-            admitted.target.origin_form.encode("ascii"),
-            host,
-            lines,
-            self.request_id.encode(),
-            admitted.known.identity,
-            length,
-            body,
-        )
-
     # Back to the client.
 
-    def answer_began(self, message: AnswerHead, body: bytes, *, is_whole: bool) -> None:
+    def answer_began(self, answer: Answer, body: bytes, *, is_whole: bool) -> None:
         """Pass the head on, and what came with it."""
-        ours = self._terms.front.own_lines(self.request_id, self._admitted)
-        lines = response_lines(message.raw_headers, ours)
-        code = message.code
+        code, lines, has_length = answer
         has_body = self.method != "HEAD" and code not in _BODILESS
         if is_whole:
             self._upstream_connection = None
@@ -226,11 +217,11 @@ class ExpressCall(Exchange):
             self._fail(Refusal.UPSTREAM_INVALID)
         elif is_whole or not has_body:
             self._let_go()
-            if has_body and "Content-Length" not in message.headers:
+            if has_body and not has_length:
                 lines += b"Content-Length: %d\r\n" % len(body)
             self._end(self._begun(code, lines, body if has_body else b""))
         else:
-            self._is_chunked = "Content-Length" not in message.headers
+            self._is_chunked = not has_length
             lines = lines + _CHUNKED if self._is_chunked else lines
             self._client.write(self._begun(code, lines, body))
             self._wait_for_more()
@@ -290,9 +281,21 @@ class ExpressCall(Exchange):
         self.status, self.outcome = code, SERVED
         self.bytes_out = len(body)
         self._is_head_sent = True
-        data = _chunk(body) if self._is_chunked else body
-        framing = CLOSE if self._terms.front.is_draining else b""
-        return b"%b%b%b\r\n%b" % (status_line(code), lines, framing, data)
+        front, admitted = self._terms.front, self._admitted
+        if self._is_chunked:
+            body = _chunk(body)
+        if front.is_draining:
+            lines += CLOSE
+        limits = admitted.known.policies.lines(
+            admitted.grant, legacy=front.terms.has_legacy_headers
+        )
+        return b"%b%bX-Request-Id: %b\r\n%b\r\n%b" % (
+            status_line(code),
+            lines,
+            self.request_id.encode(),
+            limits,
+            body,
+        )
 
     def _wait_for_more(self) -> None:
         if self._client.writing_paused:

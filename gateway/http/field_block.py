@@ -4,10 +4,10 @@ __all__ = ["FieldBlock"]
 
 from typing import Final
 
-from multidict import CIMultiDictProxy
+from aiohttp.http_parser import RawRequestMessage
 
 from gateway.core.credential import Presented
-from gateway.core.headers import Arrival, RawField, crossing_lines
+from gateway.core.headers import Arrival, crossing_lines
 from gateway.http.front import Front
 
 _SCHEME: Final = "http"
@@ -24,8 +24,7 @@ class FieldBlock:
 
     def __init__(
         self,
-        headers: CIMultiDictProxy[str],
-        raw: tuple[RawField, ...],
+        head: RawRequestMessage,
         front: Front,
         peer: str,
         address: str,
@@ -33,8 +32,8 @@ class FieldBlock:
         is_trusted: bool,
     ) -> None:
         """Nothing is judged here; `address` is what counts for a peer whose word on earlier hops does not."""
+        headers, terms = head.headers, front.terms
         self.host = headers.get("Host")
-        terms = front.terms
         self.presented = Presented(
             tuple(headers.getall("Authorization", ())), *terms.places.sent(headers)
         )
@@ -45,4 +44,4 @@ class FieldBlock:
         if is_trusted:
             self.address = front.address(peer, headers.getall("X-Forwarded-For", ()))
         arrival = Arrival(peer, is_trusted, _SCHEME, self.host or "", "")
-        self.lines = crossing_lines(raw, arrival, terms.names)
+        self.lines = crossing_lines(head.raw_headers, arrival, terms.names)

@@ -90,6 +90,9 @@ class Admission:
         credential = presented.credential()
         if isinstance(credential, Refused):
             return credential
+        known = self.known.get(credential.digest(self.peppers.current))
+        if known is not None and self.is_closed is None:
+            return self._judge(inquiry, target, credential, known, route)
         found = self.find(credential, inquiry.address)
         if isinstance(found, KnownKey):
             return self._judge(inquiry, target, credential, found, route)
@@ -198,7 +201,7 @@ class Admission:
 
         None: the key was changed meanwhile, and is to be found and judged anew.
         """
-        buckets = known.buckets_for(address)
+        buckets = known.buckets_for(address) if known.address_limits else known.buckets
         if not buckets:
             return _NO_LIMITS
         grant = self.limiter.take_nowait(buckets, cost)

@@ -15,32 +15,24 @@ _LATELY_SECONDS: Final = 600.0
 class CountingLimiter:
     """Implements the Limiter port on top of another one."""
 
-    def __init__(self, inner: Limiter, count: Callable[[str, str], None]) -> None:
-        """`count(policy, outcome)` hears of each limit's part in each decision: `allowed` or `limited`.
-
-        Who asks for nothing only looks at what is left: that is no decision.
-        """
+    def __init__(self, inner: Limiter, decided: Callable[[Grant], None]) -> None:
+        """`decided` hears of each decision. Who asks for nothing only looks at what is left: that is none."""
         self._inner = inner
-        self._count = count
+        self._decided = decided
 
     def take_nowait(self, buckets: Sequence[Bucket], cost: int) -> Grant | None:
         """As the inner one."""
         grant = self._inner.take_nowait(buckets, cost)
         if grant is not None and cost:
-            self._tell(grant)
+            self._decided(grant)
         return grant
 
     async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
         """As the inner one."""
         grant = await self._inner.take(buckets, cost)
         if cost:
-            self._tell(grant)
+            self._decided(grant)
         return grant
-
-    def _tell(self, grant: Grant) -> None:
-        for state in grant.states:
-            name = state.limit.name
-            self._count(name, "limited" if name in grant.violated else "allowed")
 
 
 class Lately:

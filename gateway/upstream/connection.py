@@ -1,16 +1,17 @@
 """A connection to a target, driven by callbacks: one receiver at a time, who is told of the answer as it comes."""
 
-__all__ = ["AnswerHead", "Receiver", "UpstreamConnection"]
+__all__ = ["Answer", "Receiver", "UpstreamConnection"]
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, cast
 
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpResponseParser
+from aiohttp.http_parser import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from gateway.core.headers import response_lines
 from gateway.core.refusal import Refusal
 from gateway.core.retry import Failure
 from gateway.upstream.bounds import UpstreamError
@@ -23,35 +24,19 @@ _READ_BYTES = 4 * 1024 * 1024
 _FINAL = 200
 _HEAD_END = b"\r\n\r\n"
 _SWITCHING = 101
+# Heads up to this size are remembered.
+_HEAD_KEPT = 4096
 
 
-class AnswerHead(Protocol):
-    """The head of an answer, as aiohttp's parser has it."""
+class Answer(NamedTuple):
+    """The head of an answer. `lines` are what of its fields may go on to a client, or say why it is not HTTP."""
 
-    @property
-    def code(self) -> int:
-        """The status."""
-        ...
+    code: int
+    lines: bytes | str
+    has_length: bool
 
-    @property
-    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """The fields as they came."""
-        ...
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The same, for looking up."""
-        ...
-
-    @property
-    def chunked(self) -> bool:
-        """Whether the body comes in chunks."""
-        ...
-
-    @property
-    def should_close(self) -> bool:
-        """Whether the connection ends with this answer."""
-        ...
+_NO_ANSWER = Answer(0, b"", has_length=False)
 
 
 class Receiver(Protocol):
@@ -65,7 +50,7 @@ class Receiver(Protocol):
         """There is no connection to be had."""
         ...
 
-    def answer_began(self, message: AnswerHead, body: bytes, *, is_whole: bool) -> None:
+    def answer_began(self, answer: Answer, body: bytes, *, is_whole: bool) -> None:
         """The head of the answer, and as much of its body as came with it."""
         ...
 
@@ -98,6 +83,10 @@ class UpstreamConnection(BaseProtocol):
     """One connection to one target."""
 
     __slots__ = (
+        "_answer",
+        "_familiar_bytes",
+        "_head",
+        "_is_head",
         "_is_sized",
         "_parses",
         "_payload",
@@ -120,14 +109,21 @@ class UpstreamConnection(BaseProtocol):
         self._payload: StreamReader | None = None
         self._wants_close = False
         self._is_sized = False
+        self._is_head = False
+        # The head of an earlier answer as it came and as it was understood, and how many bytes that had with its
+        # body: an upstream says the same again and again, too.
+        self._head = b""
+        self._answer = _NO_ANSWER
+        self._familiar_bytes = 0
         self._parses: HttpResponseParser | None = None
 
     def send(self, receiver: Receiver, data: bytes, *, is_head: bool) -> None:
         """Send a whole request; `is_head` says that its answer has no body."""
         self._receiver = receiver
+        self._is_head = is_head
         self.has_answered = False
         # A new one each time: what an upstream sent beyond its last answer is no part of the next.
-        self._parses = self._parser_for(is_with_body=not is_head)
+        self._parses = None
         cast("asyncio.Transport", self.transport).write(data)
 
     def abandon(self) -> None:
@@ -155,29 +151,60 @@ class UpstreamConnection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of an answer; or what nobody asked for, which ends the connection."""
-        receiver, parser = self._receiver, self._parses
-        if receiver is None or parser is None:
+        receiver = self._receiver
+        if receiver is None:
             self.close()
+        elif self.has_answered:
+            self._parse(receiver, data)
+        elif (
+            len(data) == self._familiar_bytes and data.startswith(self._head) and not self._is_head
+        ):
+            # Byte for byte the head of an earlier answer here, and a body of the length that it tells.
+            self._tell_all(receiver, self._answer, data[len(self._head) :])
+        else:
+            self._parse_first(receiver, data)
+
+    def _parse_first(self, receiver: Receiver, data: bytes) -> None:
+        """The first that comes of an answer: often all of it, and then its body need not pass through the parser."""
+        self._parses = parser = self._parser_for(is_with_body=not self._is_head)
+        end = data.find(_HEAD_END)
+        if end < 0:
+            self._parse(receiver, data)
             return
+        end += len(_HEAD_END)
+        head, body = data[:end], data[end:]
         try:
-            if not self.has_answered:
-                # Nearly always the whole answer is here. Then its body need not pass through the parser, which
-                # has said how long it is.
-                self.has_answered = True
-                end = data.find(_HEAD_END) + len(_HEAD_END)
-                messages, _, tail = parser.feed_data(data[:end])
-                body = data[end:]
-                if len(messages) == 1 and _is_all(*messages[0], body):
-                    self._tell_all(receiver, messages[0][0], body)
-                    return
-                if body:
-                    more, _, tail = parser.feed_data(body)
-                    messages += more
-            else:
-                messages, _, tail = parser.feed_data(data)
+            messages, _, _ = parser.feed_data(head)
+            if len(messages) == 1 and _is_all(*messages[0], body):
+                message = messages[0][0]
+                answer = _answer(message)
+                if not message.should_close and end <= _HEAD_KEPT:
+                    self._head, self._answer, self._familiar_bytes = head, answer, len(data)
+                self._tell_all(receiver, answer, body, should_close=message.should_close)
+                return
         except (HttpProcessingError, ValueError):
             self._fail(Failure.BROKEN_ANSWER, Refusal.UPSTREAM_INVALID)
             return
+        self._parse(receiver, body, messages, data)
+
+    def _parse(
+        self,
+        receiver: Receiver,
+        data: bytes,
+        parsed: Sequence[tuple[RawResponseMessage, StreamReader]] = (),
+        whole: bytes = b"",
+    ) -> None:
+        """Whatever comes; `parsed` are the heads before it, and then `whole` is what came at once with them."""
+        tail = b""
+        messages = list(parsed)
+        try:
+            if data and self._parses is not None:
+                more, _, tail = self._parses.feed_data(data)
+                messages += more
+        except (HttpProcessingError, ValueError):
+            self._fail(Failure.BROKEN_ANSWER, Refusal.UPSTREAM_INVALID)
+            return
+        self.has_answered = True
         if not messages and self._payload is not None:
             self._tell_more(receiver, self._payload, data)
             return
@@ -191,7 +218,7 @@ class UpstreamConnection(BaseProtocol):
             self._payload = payload
             is_last = message is messages[-1][0] and not tail
             self._wants_close = message.should_close or not is_last
-            self._tell_first(receiver, message, payload, data)
+            self._tell_first(receiver, message, payload, whole or data)
             return
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -232,17 +259,19 @@ class UpstreamConnection(BaseProtocol):
             auto_decompress=False,
         )
 
-    def _tell_all(self, receiver: Receiver, message: AnswerHead, body: bytes) -> None:
+    def _tell_all(
+        self, receiver: Receiver, answer: Answer, body: bytes, *, should_close: bool = False
+    ) -> None:
         # As `_finish`: before the receiver hears of it, so that its next request finds this idle.
         self._receiver = None
-        if message.should_close:
+        if should_close:
             self.close()
         else:
             self._pool.released(self)
-        receiver.answer_began(message, body, is_whole=True)
+        receiver.answer_began(answer, body, is_whole=True)
 
     def _tell_first(
-        self, receiver: Receiver, message: AnswerHead, payload: StreamReader, data: bytes
+        self, receiver: Receiver, message: RawResponseMessage, payload: StreamReader, data: bytes
     ) -> None:
         if payload.exception() is not None:
             self._fail(Failure.BROKEN_ANSWER)
@@ -252,7 +281,7 @@ class UpstreamConnection(BaseProtocol):
         is_whole = payload.is_eof()
         if is_whole:
             self._finish(is_clean=data.endswith(_HEAD_END + body if self._is_sized else _HEAD_END))
-        receiver.answer_began(message, body, is_whole=is_whole)
+        receiver.answer_began(_answer(message), body, is_whole=is_whole)
 
     def _tell_more(self, receiver: Receiver, payload: StreamReader, data: bytes) -> None:
         if payload.exception() is not None:
@@ -283,7 +312,12 @@ class UpstreamConnection(BaseProtocol):
             receiver.answer_failed(failure, reason)
 
 
-def _is_all(message: AnswerHead, payload: StreamReader, body: bytes) -> bool:
+def _answer(message: RawResponseMessage) -> Answer:
+    lines = response_lines(message.raw_headers)
+    return Answer(message.code, lines, "Content-Length" in message.headers)
+
+
+def _is_all(message: RawResponseMessage, payload: StreamReader, body: bytes) -> bool:
     """Whether `body` is all that this answer has, and no more than that."""
     if message.code < _FINAL or message.chunked or payload is EMPTY_PAYLOAD:
         return False
