@@ -239,20 +239,18 @@ class World:
     @staticmethod
     def inquire(token: str, **fields: Unpack[RequestFields]) -> Inquiry:
         """What a request with this token asks; without `fields`, one that any good key may make."""
-        sent = (
-            fields.pop("authorization", (f"Bearer {token}",)),
-            fields.pop("api_keys", ()),
-            fields.pop("api_secrets", ()),
+        return Inquiry(
+            method=fields.get("method", "GET"),
+            target=fields.get("target", "/v1/dns/zones"),
+            host=fields.get("host", "api.example"),
+            presented=Presented(
+                fields.get("authorization", (f"Bearer {token}",)),
+                fields.get("api_keys", ()),
+                fields.get("api_secrets", ()),
+            ),
+            origin=fields.get("origin"),
+            address=fields.get("address", "192.0.2.1"),
         )
-        inquiry = Inquiry(
-            method="GET",
-            target="/v1/dns/zones",
-            host="api.example",
-            presented=Presented(*sent),
-            origin=None,
-            address="192.0.2.1",
-        )
-        return inquiry._replace(**fields)  # type: ignore[arg-type]
 
     def decide(self, token: str, **fields: Unpack[RequestFields]) -> Decision:
         """The synchronous answer."""
