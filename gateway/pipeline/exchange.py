@@ -92,34 +92,6 @@ class Exchange:
         """The answer had begun when `reason` cut it short: its status stands, its outcome does not."""
         self.outcome = reason.code
 
-    def record(self, now: float, epoch_now: float) -> UsageRecord:
-        """The one record of this exchange, which ends `now`; `epoch_now` is the same instant with a date."""
-        key = self.key
-        duration = now - self.began
-        # In the order of its fields: names would cost as much as all the rest.
-        return UsageRecord(
-            epoch_now - duration,
-            None if key is None else key.id,
-            None if key is None else key.account.id,
-            None if key is None else key.secret_id,
-            self.route,
-            self.method,
-            self.path,
-            self.status,
-            self.outcome,
-            self.bytes_in,
-            self.bytes_out,
-            duration,
-            self.address,
-            self.request_id,
-        )
-
-    def upstream_seconds(self, now: float) -> float | None:
-        """How long the upstream (and the client's reading of its answer) took; None if it was not asked."""
-        if self.upstream_began is None:
-            return None
-        return (self.upstream_ended or now) - self.upstream_began
-
 
 @dataclass(frozen=True, slots=True)
 class Reports:
@@ -130,15 +102,31 @@ class Reports:
 
     def finished(self, exchange: Exchange, clock: Clock) -> None:
         """Tell them; to be called once for each exchange. Never waits and never raises."""
-        now = clock.monotonic()
-        record = exchange.record(now, clock.now())
-        upstream_seconds = exchange.upstream_seconds(now)
-        self.usage.record(record)
-        key = exchange.key
-        self.observe(
-            record,
-            None if key is None else key.name,
-            max(0.0, record.duration_seconds - (upstream_seconds or 0.0)),
-            upstream_seconds,
-            exchange.target,
+        now, key = clock.monotonic(), exchange.key
+        duration = now - exchange.began
+        # In the order of its fields: names would cost as much as all the rest.
+        record = UsageRecord(
+            clock.now() - duration,
+            None if key is None else key.id,
+            None if key is None else key.account.id,
+            None if key is None else key.secret_id,
+            exchange.route,
+            exchange.method,
+            exchange.path,
+            exchange.status,
+            exchange.outcome,
+            exchange.bytes_in,
+            exchange.bytes_out,
+            duration,
+            exchange.address,
+            exchange.request_id,
         )
+        self.usage.record(record)
+        name = None if key is None else key.name
+        began = exchange.upstream_began
+        if began is None:
+            self.observe(record, name, duration, None, exchange.target)
+        else:
+            upstream_seconds = (exchange.upstream_ended or now) - began
+            overhead = max(0.0, duration - upstream_seconds)
+            self.observe(record, name, overhead, upstream_seconds, exchange.target)

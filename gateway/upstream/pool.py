@@ -131,12 +131,9 @@ class UpstreamPool:
         idle = self._idle.get(target)
         while idle:
             connection = idle.pop()
+            transport = connection.transport
             is_young = now - connection.idle_since < self._bounds.keepalive_seconds
-            if (
-                is_young
-                and connection.transport is not None
-                and not connection.transport.is_closing()
-            ):
+            if is_young and transport is not None and not transport.is_closing():
                 return connection
             connection.close()
         return None
