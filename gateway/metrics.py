@@ -23,19 +23,18 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.core.busiest import Busiest
 from gateway.core.errors import StoreName
 from gateway.core.leases import Tally
 from gateway.core.limits import Grant
 from gateway.core.methods import METHODS
 from gateway.core.record import UsageRecord
 from gateway.ports import Clock
+from gateway.series import OTHER, SeriesTable
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 # The route of a request that has none, or whose caller has not proved to hold a key.
 NO_ROUTE: Final = "none"
-OTHER: Final = "other"
 
 REQUEST_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 OVERHEAD_BOUNDS: Final = (
@@ -102,65 +101,14 @@ class _Distribution:
         family.add_metric(labels, buckets, self._sum)
 
 
-class _KeySeries:
-    """What is counted of one key, or of all those without a series of their own."""
-
-    __slots__ = ("bytes_in", "bytes_out", "name", "requests")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.requests: Counter[str] = Counter()
-        self.bytes_in = 0
-        self.bytes_out = 0
-
-
-class _KeySeriesTable:
-    """A series for each of the busiest keys, and one more for the rest."""
-
-    def __init__(self, places: int) -> None:
-        self._busiest = Busiest(places)
-        self._series: dict[str, _KeySeries] = {}
-        self._rest = _KeySeries(OTHER)
-
-    def seen(self, key_id: str, key_name: str, times: int) -> _KeySeries:
-        """The series in which so many requests of this key are to be counted."""
-        if not self._busiest.seen(key_id, times):
-            return self._rest
-        series = self._series.get(key_id)
-        if series is None:
-            series = self._series[key_id] = _KeySeries(key_name)
-        series.name = key_name  # a key may be renamed; its series goes on under the new name
-        return series
-
-    def review(self) -> None:
-        for key_id in self._busiest.review():
-            self._series.pop(key_id, None)
-
-    def collect(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "keywright_key_requests",
-            "Requests by key, for the busiest keys; the rest as 'other'.",
-            labels=("key_id", "key_name", "outcome"),
-        )
-        moved = CounterMetricFamily(
-            "keywright_key_bytes",
-            "Body bytes by key and direction, for the busiest keys; the rest as 'other'.",
-            labels=("key_id", "key_name", "direction"),
-        )
-        for key_id, series in (*self._series.items(), (OTHER, self._rest)):
-            for outcome, count in series.requests.items():
-                requests.add_metric((key_id, series.name, outcome), count)
-            moved.add_metric((key_id, series.name, "in"), series.bytes_in)
-            moved.add_metric((key_id, series.name, "out"), series.bytes_out)
-        yield requests
-        yield moved
-
-
 class Metrics:
     """What the gateway counts. To be called from the event loop's thread only, `render` too."""
 
     def __init__(self, clock: Clock, *, busiest_keys: int = 200, with_process: bool = True) -> None:
-        """`busiest_keys` get series of their own; `with_process` adds this process's memory, CPU and files."""
+        """`busiest_keys` keys, and as many accounts, get series of their own.
+
+        `with_process` adds this process's memory, processor time and files.
+        """
         self._clock = clock
         # Written where tokens are borrowed.
         self.leases = Tally()
@@ -177,7 +125,8 @@ class Metrics:
         self._upstreams: dict[tuple[str, str], _Distribution] = defaultdict(
             lambda: _Distribution(REQUEST_BOUNDS)
         )
-        self._keys = _KeySeriesTable(busiest_keys)
+        self._keys = SeriesTable("key", ("key_id", "key_name", "account_id"), busiest_keys)
+        self._accounts = SeriesTable("account", ("account_id",), busiest_keys)
         self._decisions: Counter[tuple[str, str]] = Counter()
         self._policies: set[str] = set()
         self._revocations = _Distribution(REVOCATION_BOUNDS)
@@ -236,14 +185,18 @@ class Metrics:
                 self._upstreams[route, target].observe_all(seconds)
         self._count_keys(keys)
 
-    def _count_keys(self, keys: Mapping[str | None, Sequence["_Finished"]]) -> None:
+    def _count_keys(self, keys: Mapping[str | None, Sequence[_Finished]]) -> None:
+        by_key: list[tuple[tuple[str, ...], list[UsageRecord]]] = []
+        by_account: dict[str, list[UsageRecord]] = defaultdict(list)
         for key_id, some in keys.items():
             if key_id is None:
                 continue
-            series = self._keys.seen(key_id, some[-1][1] or "", len(some))
-            series.requests.update([one[0].outcome for one in some])
-            series.bytes_in += sum(one[0].bytes_in for one in some)
-            series.bytes_out += sum(one[0].bytes_out for one in some)
+            records = [one[0] for one in some]
+            account_id = records[-1].account_id or ""
+            by_key.append(((key_id, some[-1][1] or "", account_id), records))
+            by_account[account_id] += records
+        self._keys.take(by_key)
+        self._accounts.take([((one,), records) for one, records in by_account.items()])
 
     def limits_decided(self, grant: Grant) -> None:
         """Count each limit's part in one decision."""
@@ -306,9 +259,10 @@ class Metrics:
                 self.review_keys()
 
     def review_keys(self) -> None:
-        """Give a series to keys that have become clearly busier than others that have one."""
+        """Give series to keys and accounts that have become clearly busier than others that have some."""
         self._count()
         self._keys.review()
+        self._accounts.review()
 
     def collect(self) -> Iterator[Metric]:
         """All families, as prometheus_client asks its collectors for them."""
@@ -334,6 +288,7 @@ class Metrics:
         )
         yield from self._collect_upstreams()
         yield from self._keys.collect()
+        yield from self._accounts.collect()
         yield from self._collect_policies()
         yield from self._collect_health()
 

@@ -200,6 +200,19 @@ class Presented:
             self._credential = extract(self._authorization, self._api_keys, self._api_secrets)
         return self._credential
 
+    def holds(
+        self,
+        authorization: tuple[str, ...],
+        api_keys: tuple[str, ...],
+        api_secrets: tuple[str, ...],
+    ) -> bool:
+        """Whether this is what such a request presents, so that nothing has to be looked for again."""
+        return (
+            self._authorization == authorization
+            and self._api_keys == api_keys
+            and self._api_secrets == api_secrets
+        )
+
     def with_keys(self, values: tuple[str, ...]) -> "Presented":
         """The same request, with these in its query as well."""
         return Presented(self._authorization, self._api_keys + values, self._api_secrets)

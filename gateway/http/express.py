@@ -21,7 +21,7 @@ from aiohttp.streams import StreamReader
 from gateway.http.bounds import ClientBounds
 from gateway.http.connection import RESET_ON_CLOSE, Connections
 from gateway.http.express_call import ExpressCall, ExpressTerms
-from gateway.http.field_block import FieldBlock
+from gateway.http.field_block import FieldBlock, Peer
 
 # A body up to this size is waited for, and sent in one piece with its head.
 _BODY_BYTES_MAX = 65_536
@@ -37,6 +37,7 @@ _HEAD_END = b"\r\n\r\n"
 _ANY_FIELDS = b"\r\nHost: any\r\n\r\n"
 # Fields up to this size are remembered.
 _BLOCK_BYTES_MAX = 4096
+_NOBODY = Peer("", "", is_trusted=False)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -79,7 +80,6 @@ class ExpressConnection(BaseProtocol):
     """One client connection, as long as it asks for nothing out of the ordinary."""
 
     __slots__ = (
-        "_address",
         "_block",
         "_call",
         "_early",
@@ -88,12 +88,11 @@ class ExpressConnection(BaseProtocol):
         "_lane",
         "_parses",
         "_payload",
+        "_peer",
         "_raw",
         "_since",
         "_stalled_bytes",
         "_stalled_since",
-        "is_trusted",
-        "peer",
     )
 
     def __init__(self, lane: ExpressConnections) -> None:
@@ -114,8 +113,7 @@ class ExpressConnection(BaseProtocol):
         self._since = loop.time()
         self._stalled_since = 0.0
         self._stalled_bytes = 0
-        self._address = self.peer = ""
-        self.is_trusted = False
+        self._peer = _NOBODY
         bounds = self._bounds
         self._parses = HttpRequestParser(
             self,
@@ -136,10 +134,9 @@ class ExpressConnection(BaseProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        name = str(peer[0]) if isinstance(peer, tuple) else ""
         front = self._lane.terms.front
-        self.is_trusted = front.is_trusted(self.peer)
-        self._address = front.address(self.peer, ())
+        self._peer = Peer(name, front.address(name, ()), front.is_trusted(name))
         self._lane.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -232,9 +229,10 @@ class ExpressConnection(BaseProtocol):
         self._raw = b""
         self._head = self._payload = None
         front = self._lane.terms.front
-        fields = FieldBlock(head, front, self.peer, self._address, is_trusted=self.is_trusted)
+        self._fields = fields = FieldBlock(head, front, self._peer, self._fields)
+        self._block = b""
         if not fields.has_length and head_bytes <= _BLOCK_BYTES_MAX:
-            self._block, self._fields = raw[raw.find(_LINE_END) :], fields
+            self._block = raw[raw.find(_LINE_END) :]
         self._call = call = ExpressCall(self._lane.terms, self, head, fields, body)
         call.begin()
 

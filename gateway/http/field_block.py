@@ -1,16 +1,26 @@
 """What the header fields of a request say, worked out once: a client says the same again and again on a connection."""
 
-__all__ = ["FieldBlock"]
+__all__ = ["FieldBlock", "Peer"]
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp.http_parser import RawRequestMessage
+from multidict import CIMultiDictProxy
 
 from gateway.core.credential import Presented
 from gateway.core.headers import Arrival, crossing_lines
+from gateway.core.places import Places
 from gateway.http.front import Front
 
 _SCHEME: Final = "http"
+
+
+class Peer(NamedTuple):
+    """The other end of a connection; `address` is the client's, unless a trusted one says another in its fields."""
+
+    name: str
+    address: str
+    is_trusted: bool
 
 
 class FieldBlock:
@@ -23,25 +33,29 @@ class FieldBlock:
     __slots__ = ("address", "has_length", "host", "lines", "origin", "presented", "sent_id")
 
     def __init__(
-        self,
-        head: RawRequestMessage,
-        front: Front,
-        peer: str,
-        address: str,
-        *,
-        is_trusted: bool,
+        self, head: RawRequestMessage, front: Front, peer: Peer, before: "FieldBlock | None" = None
     ) -> None:
-        """Nothing is judged here; `address` is what counts for a peer whose word on earlier hops does not."""
+        """Nothing is judged here.
+
+        `before` are the fields of an earlier request on this connection: nearly always it presented the same.
+        """
         headers, terms = head.headers, front.terms
         self.host = headers.get("Host")
-        self.presented = Presented(
-            tuple(headers.getall("Authorization", ())), *terms.places.sent(headers)
-        )
+        self.presented = _presented(headers, terms.places, before)
         self.origin = headers.get("Origin")
         self.sent_id = headers.get("X-Request-Id")
         self.has_length = "Content-Length" in headers
-        self.address = address
-        if is_trusted:
-            self.address = front.address(peer, headers.getall("X-Forwarded-For", ()))
-        arrival = Arrival(peer, is_trusted, _SCHEME, self.host or "", "")
+        self.address = peer.address
+        if peer.is_trusted:
+            self.address = front.address(peer.name, headers.getall("X-Forwarded-For", ()))
+        arrival = Arrival(peer.name, peer.is_trusted, _SCHEME, self.host or "", "")
         self.lines = crossing_lines(head.raw_headers, arrival, terms.names)
+
+
+def _presented(
+    headers: CIMultiDictProxy[str], places: Places, before: FieldBlock | None
+) -> Presented:
+    sent = (tuple(headers.getall("Authorization", ())), *places.sent(headers))
+    if before is not None and before.presented.holds(*sent):
+        return before.presented
+    return Presented(*sent)
