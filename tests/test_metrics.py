@@ -9,7 +9,22 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.clock import SystemClock
 from gateway.core.limits import Grant, Limit, LimitState
 from gateway.core.record import SERVED, UsageRecord
+from gateway.core.refusal import Refusal
 from gateway.metrics import Metrics
+
+BUSIEST_BY_DEFAULT = 200
+
+# What a key's owner meets in a normal life.
+USUAL_OUTCOMES = (
+    SERVED,
+    "client_gone",
+    Refusal.RATE_LIMITED.code,
+    Refusal.INSUFFICIENT_SCOPE.code,
+    Refusal.NO_ROUTE.code,
+    Refusal.UPSTREAM_UNREACHABLE.code,
+    Refusal.UPSTREAM_TIMEOUT.code,
+    Refusal.EXPIRED_KEY.code,
+)
 
 RECORD = UsageRecord(
     at=0.0,
@@ -76,8 +91,10 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
         ("keywright_request_duration_seconds", "route"),
         ("keywright_overhead_seconds", "route"),
         ("keywright_upstream_duration_seconds", "route", "target"),
-        ("keywright_key_requests_total", "key_id", "key_name", "outcome"),
-        ("keywright_key_bytes_total", "direction", "key_id", "key_name"),
+        ("keywright_key_requests_total", "account_id", "key_id", "key_name", "outcome"),
+        ("keywright_key_bytes_total", "account_id", "direction", "key_id", "key_name"),
+        ("keywright_account_requests_total", "account_id", "outcome"),
+        ("keywright_account_bytes_total", "account_id", "direction"),
         ("keywright_ratelimit_decisions_total", "outcome", "policy"),
         ("keywright_lease_borrowed_total",),
         ("keywright_lease_returned_total",),
@@ -158,7 +175,7 @@ def test_keys_beyond_the_busiest_are_other(metrics: Metrics) -> None:
 
     assert len(by_key) == 3
     assert sum(by_key.values()) == 10
-    labels = {"key_id": "other", "key_name": "other"}
+    labels = {"key_id": "other", "key_name": "other", "account_id": "other"}
     assert _value(metrics, "keywright_key_bytes_total", direction="in", **labels) == 8 * 3
     assert _value(metrics, "keywright_key_bytes_total", direction="out", **labels) == 8 * 12
 
@@ -175,15 +192,18 @@ def test_a_series_ends_when_its_key_loses_its_place(metrics: Metrics) -> None:
         dataclasses.replace(RECORD, key_id="busy"), key_name="busy", overhead_seconds=0
     )
 
-    served = {"outcome": "served"}
-    assert (
-        _value(metrics, "keywright_key_requests_total", key_id="idle", key_name="idle", **served)
-        is None
-    )
-    assert (
-        _value(metrics, "keywright_key_requests_total", key_id="busy", key_name="busy", **served)
-        == 1
-    )
+    counted = [
+        _value(
+            metrics,
+            "keywright_key_requests_total",
+            key_id=key_id,
+            key_name=key_id,
+            account_id="acc_1",
+            outcome="served",
+        )
+        for key_id in ("idle", "busy")
+    ]
+    assert counted == [None, 1]
 
 
 def test_a_renamed_key_keeps_its_series(metrics: Metrics) -> None:
@@ -192,9 +212,77 @@ def test_a_renamed_key_keeps_its_series(metrics: Metrics) -> None:
     metrics.request_finished(RECORD, key_name="new", overhead_seconds=0)
 
     counted = _value(
-        metrics, "keywright_key_requests_total", key_id="key_1", key_name="new", outcome="served"
+        metrics,
+        "keywright_key_requests_total",
+        key_id="key_1",
+        key_name="new",
+        account_id="acc_1",
+        outcome="served",
     )
     assert counted == 2
+
+
+def test_an_account_is_counted_whole(metrics: Metrics) -> None:
+    """An account's requests are all in its series, also those of keys that have none of their own."""
+    for number in range(10):
+        metrics.request_finished(dataclasses.replace(RECORD, key_id=f"key_{number}"), key_name="k")
+
+    name = "keywright_account"
+    assert _value(metrics, f"{name}_requests_total", account_id="acc_1", outcome="served") == 10
+    assert _value(metrics, f"{name}_bytes_total", account_id="acc_1", direction="out") == 120
+    assert _value(metrics, f"{name}_bytes_total", account_id="other", direction="out") == 0
+
+
+def test_accounts_beyond_the_busiest_are_other(metrics: Metrics) -> None:
+    """However many accounts there are, the number of series stays bounded and no request is left out."""
+    for number in range(10):
+        record = dataclasses.replace(RECORD, key_id=f"key_{number}", account_id=f"acc_{number}")
+        metrics.request_finished(record, key_name="k")
+    by_account = {
+        name: value
+        for name, value in _samples(metrics).items()
+        if name.startswith("keywright_account_requests_total")
+    }
+
+    assert len(by_account) == 3
+    assert sum(by_account.values()) == 10
+
+
+def test_an_account_series_ends_when_another_is_busier(metrics: Metrics) -> None:
+    """An account that has become busy takes the place of an idle one, as keys do."""
+    for account_id, count in (("idle", 1), ("steady", 40), ("busy", 30)):
+        for _ in range(count):
+            metrics.request_finished(
+                dataclasses.replace(RECORD, account_id=account_id, key_id=f"key_of_{account_id}")
+            )
+    metrics.review_keys()
+    metrics.request_finished(dataclasses.replace(RECORD, account_id="busy", key_id="key_of_busy"))
+
+    counted = [
+        _value(metrics, "keywright_account_requests_total", account_id=one, outcome="served")
+        for one in ("idle", "busy")
+    ]
+    assert counted == [None, 1]
+
+
+def test_a_hundred_thousand_active_keys_fit_into_a_scrape() -> None:
+    """The exposition stays under 1 MB, even when each key with series has met every usual outcome."""
+    metrics = Metrics(SystemClock())
+    for number in range(100_000):
+        record = dataclasses.replace(
+            RECORD, key_id=f"key_{number:016}", account_id=f"acc_{number:016}"
+        )
+        # The first ones are those with series.
+        for outcome in USUAL_OUTCOMES if number < BUSIEST_BY_DEFAULT else (SERVED,):
+            metrics.request_finished(
+                dataclasses.replace(record, outcome=outcome), key_name=f"robot of customer {number}"
+            )
+    exposition = metrics.render()
+
+    for kind in (b"key", b"account"):
+        series = exposition.count(b"keywright_%b_requests_total{" % kind)
+        assert series == BUSIEST_BY_DEFAULT * len(USUAL_OUTCOMES) + 1
+    assert len(exposition) < 1_000_000
 
 
 def test_policy_names_are_bounded(metrics: Metrics) -> None:

@@ -21,7 +21,7 @@ CONTROL_PLANE: Final = "control-plane"
 _PROCESS_LABEL: Final = "process"
 _OF_ONE_PROCESS: Final = ("process_", "python_", "keywright_event_loop_lag_seconds")
 # Their series come and go with who is busiest; of a process that has ended they would pile up.
-_OF_ONE_KEY: Final = "keywright_key_"
+_OF_THE_BUSIEST: Final = ("keywright_key_", "keywright_account_")
 _ADDED_UP: Final = frozenset({"counter", "histogram"})
 # True as soon as it is true anywhere, or the worst of all; other gauges are amounts, and are added up.
 _HIGHEST: Final = frozenset(
@@ -179,7 +179,9 @@ def _is_sum(metric: Metric) -> bool:
 def _lasting(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
     """What is still true once the process has ended."""
     return tuple(
-        metric for metric in metrics if _is_sum(metric) and not metric.name.startswith(_OF_ONE_KEY)
+        metric
+        for metric in metrics
+        if _is_sum(metric) and not metric.name.startswith(_OF_THE_BUSIEST)
     )
 
 
