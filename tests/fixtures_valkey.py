@@ -122,5 +122,5 @@ def own_valkey() -> Iterator[ValkeyServer]:
 @pytest.fixture
 async def redis_store(valkey_url: str) -> AsyncIterator[RedisStore]:
     """The gateway's client, on an empty server; its deadline is wide enough for a busy machine."""
-    async with RedisStore.open(valkey_url, deadline_seconds=2.0) as store:
+    async with RedisStore.open(valkey_url, deadline_seconds=10.0) as store:
         yield store

@@ -29,6 +29,7 @@ from gateway.core.keys import (
 from gateway.core.limits import CountedPer, Limit
 from gateway.ports import CachedKey
 from gateway.stores.redis_client import PREFIX, RedisStore, Script
+from gateway.stores.shared import shared
 
 _ENTRY_MS: Final = 3_600_000
 # Longer than any look-up can be on its way.
@@ -175,7 +176,7 @@ def _key(fields: dict[str, Any]) -> Key:
     return Key(
         id=_text(fields["id"]),
         name=_text(fields["name"]),
-        account=Account(account_id, account_name, plan, ApiAccess(api_access)),
+        account=shared(Account(account_id, account_name, plan, ApiAccess(api_access))),
         type=KeyType(fields["type"]),
         environment=Environment(fields["environment"]),
         status=KeyStatus(fields["status"]),
@@ -187,9 +188,11 @@ def _key(fields: dict[str, Any]) -> Key:
         secret_expires_at=_moment(fields["secret_expires_at"]),
         addresses=_texts(fields["addresses"]),
         origins=_texts(fields["origins"]),
-        limits=tuple(
-            Limit(_text(name), _whole(quota), _whole(window), CountedPer(per))
-            for name, quota, window, per in fields["limits"]
+        limits=shared(
+            tuple(
+                Limit(_text(name), _whole(quota), _whole(window), CountedPer(per))
+                for name, quota, window, per in fields["limits"]
+            )
         ),
         owner=_owner(fields["owner"]),
     )
@@ -201,7 +204,7 @@ def _owner(value: object) -> Owner | None:
     if not isinstance(value, list):
         raise TypeError
     role, scopes = value
-    return Owner(_text(role), None if scopes is None else _texts(scopes))
+    return shared(Owner(_text(role), None if scopes is None else _texts(scopes)))
 
 
 def _text(value: object) -> str:
@@ -213,7 +216,7 @@ def _text(value: object) -> str:
 def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise TypeError
-    return tuple(map(_text, values))
+    return shared(tuple(map(_text, values)))
 
 
 def _whole(value: object) -> int:

@@ -21,6 +21,7 @@ from gateway.core.keys import (
 from gateway.core.limits import CountedPer, Limit
 from gateway.core.token import ALPHABET, SECRET_ID_LENGTH
 from gateway.ports import FoundImported, StoredKey
+from gateway.stores.shared import shared
 from gateway.stores.sql_engine import READ_SECONDS, read_rows
 from gateway.stores.tables import accounts, from_us, imported_digests, keys, secrets, users
 
@@ -147,19 +148,19 @@ def _stored_key(row: Row[Any]) -> StoredKey:
     key = Key(
         id=row.id,
         name=row.name,
-        account=Account(row.account_id, row.account_name, row.plan, _api_access(row)),
+        account=shared(Account(row.account_id, row.account_name, row.plan, _api_access(row))),
         type=KeyType(row.type),
         environment=Environment(row.environment),
         status=_status(row),
-        scopes=tuple(row.scopes),
+        scopes=shared(tuple(row.scopes)),
         secret_id=row.secret_id,
         version=row.all_versions,
         not_before=_seconds(row.not_before_us),
         expires_at=_seconds(row.expires_us),
         secret_expires_at=_seconds(row.secret_expires_us),
-        addresses=tuple(row.addresses),
-        origins=tuple(row.origins),
-        limits=tuple(_limit(stored) for stored in row.limits),
+        addresses=shared(tuple(row.addresses)),
+        origins=shared(tuple(row.origins)),
+        limits=shared(tuple(_limit(stored) for stored in row.limits)),
         owner=_owner(row),
     )
     return StoredKey(key, row.token_hash, is_imported=row.cost_class == _IMPORTED)
@@ -179,7 +180,8 @@ def _api_access(row: Row[Any]) -> ApiAccess:
 def _owner(row: Row[Any]) -> Owner | None:
     if row.owner_role is None:
         return None
-    return Owner(row.owner_role, None if row.owner_scopes is None else tuple(row.owner_scopes))
+    scopes = None if row.owner_scopes is None else tuple(row.owner_scopes)
+    return shared(Owner(row.owner_role, scopes))
 
 
 def _seconds(microseconds: int | None) -> float | None:

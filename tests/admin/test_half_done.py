@@ -214,9 +214,10 @@ async def test_a_caller_who_gives_up(world: World, account: AccountView, user: U
         )
         for _ in range(number * 4):
             await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        # It may have got through by now.
+        if task.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await task
         after = await everything(world)
         is_done = after["accounts"] != before["accounts"]
         grown = len(after["audit_entries"]) - len(before["audit_entries"])
