@@ -180,14 +180,14 @@ def _key(fields: dict[str, Any]) -> Key:
         type=KeyType(fields["type"]),
         environment=Environment(fields["environment"]),
         status=KeyStatus(fields["status"]),
-        scopes=_texts(fields["scopes"]),
+        scopes=shared(_texts(fields["scopes"])),
         secret_id=_text(fields["secret_id"]),
         version=_whole(fields["version"]),
         not_before=_moment(fields["not_before"]),
         expires_at=_moment(fields["expires_at"]),
         secret_expires_at=_moment(fields["secret_expires_at"]),
-        addresses=_texts(fields["addresses"]),
-        origins=_texts(fields["origins"]),
+        addresses=shared(_texts(fields["addresses"])),
+        origins=shared(_texts(fields["origins"])),
         limits=shared(
             tuple(
                 Limit(_text(name), _whole(quota), _whole(window), CountedPer(per))
@@ -216,7 +216,7 @@ def _text(value: object) -> str:
 def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise TypeError
-    return shared(tuple(map(_text, values)))
+    return tuple(map(_text, values))
 
 
 def _whole(value: object) -> int:
