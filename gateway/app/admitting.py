@@ -25,7 +25,7 @@ from gateway.pipeline.admission import Admission
 from gateway.pipeline.counting import CountingLimiter, Lately, NotingLimiter
 from gateway.pipeline.freshness import Freshness
 from gateway.pipeline.health import SqlHealth
-from gateway.pipeline.known import KnownKeys
+from gateway.pipeline.known import KnownKeys, UnknownDigests
 from gateway.pipeline.lookup import Lookup
 from gateway.pipeline.renewal import DigestRenewal
 from gateway.pipeline.terms import Terms
@@ -245,12 +245,10 @@ def _admission(
 ) -> tuple[Admission, Freshness]:
     clock, keys = basis.clock, basis.settings.keys
     sql_health = SqlHealth(basis.condition.keys_in_sql)
-    known = KnownKeys(
-        clock,
-        size_max=keys.cache_size,
-        unknown_max=keys.unknown_cache_size,
-        unknown_seconds=keys.unknown_cache_lifetime_seconds,
+    unknown = UnknownDigests(
+        clock, size_max=keys.unknown_cache_size, seconds=keys.unknown_cache_lifetime_seconds
     )
+    known = KnownKeys(basis.terms.known, unknown, size_max=keys.cache_size)
     stores.feed.on_change(known.forget)
     verifier = Verifier(
         secret_hash.verify, threads=keys.verify_threads, waiting_max=keys.verify_queue_max

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.changes import Change
 from gateway.core.errors import StoreError
-from gateway.core.keys import KeyDigest
+from gateway.core.keys import Key, KeyDigest
 from gateway.pipeline.health import SqlHealth
 from gateway.pipeline.known import KnownKeys
 from gateway.pipeline.terms import KnownKey
@@ -83,20 +83,20 @@ class Freshness:
             self._has_gap = is_silent
             self._polled_at = started if needs_all else self._polled_at
 
-    async def _compare(self, copies: Sequence[tuple[KeyDigest, KnownKey]]) -> None:
+    async def _compare(self, copies: Sequence[tuple[KeyDigest, Key]]) -> None:
         """Forget those of which SQL has another version, or none."""
         for start in range(0, len(copies), _IDS_MAX):
             some = copies[start : start + _IDS_MAX]
-            versions = await self.reader.versions([known.key.secret_id for _, known in some])
+            versions = await self.reader.versions([key.secret_id for _, key in some])
             self.sql_health.answered()
-            for digest, known in some:
-                self._compare_one(digest, known, versions.get(known.key.secret_id))
+            for digest, key in some:
+                self._compare_one(digest, key, versions.get(key.secret_id))
 
-    def _compare_one(self, digest: KeyDigest, known: KnownKey, version: int | None) -> None:
-        if version == known.key.version:
-            self.known.confirm(digest, known)
+    def _compare_one(self, digest: KeyDigest, key: Key, version: int | None) -> None:
+        if version == key.version:
+            self.known.confirm(digest, key)
         else:
             # At least one more than ours, also when SQL was restored from a backup and has less:
             # the copy that Redis may hold is not to be taken for the newer one.
-            floor = max(version or 0, known.key.version + 1)
-            self.known.forget(Change(floor, key_id=known.key.id))
+            floor = max(version or 0, key.version + 1)
+            self.known.forget(Change(floor, key_id=key.id))

@@ -20,6 +20,8 @@ _Shared = TypeVar("_Shared")
 
 # Standings, and sets of limits, that are kept for the keys to come: few of each are ever different.
 _SHARED_MAX: Final = 4096
+# One for all: an empty set takes as much as a full one.
+_NO_ORIGINS: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Terms:
             scopes=scopes,
             standing=self._standing(key, plan, scopes),
             networks=Networks(key.addresses) if key.addresses else None,
-            origins=frozenset(origin.lower().rstrip("/") for origin in key.origins),
+            origins=_origins(key) if key.origins else _NO_ORIGINS,
             buckets=tuple(
                 Bucket(_bucket_name(key.account.id, limit, _counted(key, limit)), limit)
                 for limit in counted
@@ -166,6 +168,10 @@ def _keep(shared: dict[_Place, _Shared], place: _Place, made: _Shared) -> None:
 def _bucket_name(account_id: str, limit: Limit, counted: str) -> str:
     # The braces are a Redis Cluster hash tag: all buckets of one request live on one node.
     return f"{{{account_id}}}:{limit.name}:{counted}"
+
+
+def _origins(key: Key) -> frozenset[str]:
+    return frozenset(origin.lower().rstrip("/") for origin in key.origins)
 
 
 def _counted(key: Key, limit: Limit) -> str:

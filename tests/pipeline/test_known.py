@@ -1,5 +1,8 @@
 """L1: bounded, and never older than the last change heard of (design §3)."""
 
+import math
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,13 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.core.changes import Change
 from gateway.core.keys import Account, ApiAccess, KeyDigest
-from gateway.pipeline.known import KnownKeys
+from gateway.pipeline.known import KnownKeys, UnknownDigests
 from gateway.pipeline.terms import KnownKey
 from tests.doubles import ManualClock
 from tests.pipeline.world import World, plain_key
 
 TERMS = World().terms
 SIZE_MAX = 4
+# The others rest.
+PREPARED_MAX = 2
 
 
 def digest_of(number: int) -> KeyDigest:
@@ -27,10 +32,16 @@ def known_key(number: int, account: int = 1) -> KnownKey:
     return TERMS.known(plain_key(number, account=owner), 0.0)
 
 
+def small(clock: ManualClock) -> KnownKeys:
+    """Room for four keys, of which two are prepared, and for four unknown ones."""
+    unknown = UnknownDigests(clock, size_max=4)
+    return KnownKeys(TERMS.known, unknown, size_max=SIZE_MAX, prepared_max=PREPARED_MAX)
+
+
 @pytest.fixture
 def keys() -> KnownKeys:
     """Room for four keys and four unknown ones."""
-    return KnownKeys(ManualClock(), size_max=SIZE_MAX, unknown_max=4)
+    return small(ManualClock())
 
 
 def fill(keys: KnownKeys, *numbers: int) -> None:
@@ -51,6 +62,34 @@ def test_least_recently_used_key_goes_first(keys: KnownKeys) -> None:
     fill(keys, 4)
 
     assert present(keys) == {0, 2, 3, 4}
+
+
+def test_key_that_rested_is_as_it_was(keys: KnownKeys) -> None:
+    """A key that was pushed out of the way by others gets the same answers when it is used again."""
+    fill(keys, 0, 1, 2, 3)
+    woken = keys.get(digest_of(0))
+
+    assert woken is not None
+    assert replace(woken, checked_at=0.0) == known_key(0)
+    assert keys.get(digest_of(0)) is woken
+
+
+def test_key_that_rested_is_trusted_no_longer_than_changes_were_heard(keys: KnownKeys) -> None:
+    """When it was read is not kept, so it must not count as read just now."""
+    fill(keys, 0, 1, 2, 3)
+    woken = keys.get(digest_of(0))
+
+    assert woken is not None
+    assert woken.checked_at == -math.inf
+
+
+def test_resting_key_is_dropped_with_its_account(keys: KnownKeys) -> None:
+    """A revocation finds a key wherever it is kept, and does not bring it back."""
+    fill(keys, 0, 1, 2, 3)
+    keys.forget(Change(2, account_id="acc_1"))
+
+    assert len(keys) == 0
+    assert present(keys) == set()
 
 
 def test_change_of_a_key_drops_every_copy_of_it(keys: KnownKeys) -> None:
@@ -99,7 +138,7 @@ def test_old_ticket_is_refused_even_when_the_change_is_forgotten(keys: KnownKeys
 def test_unknown_is_remembered_for_a_moment() -> None:
     """Ten seconds, and no longer: the key may be created meanwhile."""
     clock = ManualClock()
-    keys = KnownKeys(clock)
+    keys = small(clock)
     keys.put_unknown(digest_of(0))
     clock.advance(9.9)
     assert keys.is_unknown(digest_of(0))
@@ -128,7 +167,7 @@ def test_key_that_turns_up_is_unknown_no_more(keys: KnownKeys) -> None:
 @given(st.integers(0, 5), st.integers(0, 5))
 def test_copy_is_kept_exactly_when_no_change_came_between(before: int, after: int) -> None:
     """Changes before the ticket do not count; a single one after it does."""
-    keys = KnownKeys(ManualClock())
+    keys = small(ManualClock())
     for _ in range(before):
         keys.forget(Change(2, key_id="key_1"))
     ticket = keys.ticket()
@@ -143,7 +182,7 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.keys = KnownKeys(ManualClock(), size_max=SIZE_MAX)
+        self.keys = small(ManualClock())
         self.tickets: list[int] = [0]
         # By owner, the ticket from which on a copy is as new as the last change.
         self.newest: dict[str, int] = {}
@@ -187,7 +226,10 @@ class Walk(RuleBasedStateMachine):
         """No index outlives its key: that would be a leak."""
         copies = {digest for digest, _ in self.keys.copies()}
         assert {digest for digest, _ in self.keys.copies(only_unconfirmed=True)} <= copies
-        assert set().union(*self.keys._digests_of.values()) == copies
+        owned = [
+            found if isinstance(found, set) else {found} for found in self.keys._digests_of.values()
+        ]
+        assert set().union(*owned) == copies
 
 
 TestWalk = Walk.TestCase

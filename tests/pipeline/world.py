@@ -42,7 +42,7 @@ from gateway.pipeline.admission import Admission
 from gateway.pipeline.freshness import Freshness
 from gateway.pipeline.health import SqlHealth
 from gateway.pipeline.inquiry import Admitted, Decision, Inquiry, Waits
-from gateway.pipeline.known import KnownKeys
+from gateway.pipeline.known import KnownKeys, UnknownDigests
 from gateway.pipeline.lookup import Lookup
 from gateway.pipeline.renewal import DigestRenewal
 from gateway.pipeline.terms import Terms
@@ -180,7 +180,8 @@ class World:
             query_parameters=frozenset(query_parameters),
             member_scopes={"starter": ("read-only", "dns-only"), "free": ()},
         )
-        self.known = KnownKeys(self.clock, size_max=known_max, unknown_max=unknown_max)
+        unknown = UnknownDigests(self.clock, size_max=unknown_max)
+        self.known = KnownKeys(self.terms.known, unknown, size_max=known_max)
         self.feed.on_change(self.known.forget)
         self.verifier = Verifier(verify, threads=1, waiting_max=waiting_max)
         self.peppers = peppers or Peppers(PEPPER)
