@@ -185,6 +185,11 @@ class Lease:
         """Whether tokens lie here that nobody has wanted for a while."""
         return self.tokens > 0 and not self.is_asking and now - self._spent_at >= _IDLE_SECONDS
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held, and nobody has been asked for more."""
+        return not (self.tokens or self.is_asking)
+
     def ask(self, limit: Limit, now: float, *, is_leaving: bool = False) -> Ask:
         """What to tell the store, now; `lent` or `failed` must follow. Who is leaving gives all back."""
         self.is_asking = True

@@ -14,6 +14,8 @@ from gateway.stores.limiter import Batch, Takes
 from gateway.stores.notes import Note, Notes, Ready, share, with_held
 
 _BUCKETS_MAX: Final = 50_000
+# Sets of buckets that may be decided from memory, each because something was lent.
+_READY_MAX: Final = 16_384
 # A batch that is full leaves at once, so that nobody ever waits for more than one answer before the
 # question; and a script that decides this many keeps nobody else in Redis waiting.
 _BATCH_MAX: Final = 64
@@ -69,6 +71,8 @@ class _Together:
         notes: Sequence[Note],
     ) -> None:
         self._guard = guard
+        for note in notes:
+            note.under_way += 1
         self.line = line
         self.buckets = buckets
         self.notes = notes
@@ -175,7 +179,7 @@ class GuardedLimiter:
             # Kept, because finding it is a system call on CPython 3.11.
             self._loop = asyncio.get_running_loop()
         if self._leases is not None:
-            self._get_ready(named, batch.notes, cost)
+            self._count_use(batch.notes, cost)
         answer: asyncio.Future[Grant] = self._loop.create_future()
         batch.costs.append(cost)
         batch.answers.append(answer)
@@ -184,7 +188,10 @@ class GuardedLimiter:
             batch.line.gathering = None
         if not batch.is_asked and (is_full or not batch.line.under_way):
             self._ask(batch)
-        return await answer
+        grant = await answer
+        if self._leases is not None:
+            self._get_ready(named, batch.notes)
+        return grant
 
     async def run(self) -> None:
         """Tell the store of debts as soon as it is back; for a Crew.
@@ -286,6 +293,8 @@ class GuardedLimiter:
 
     def ended(self, batch: _Together) -> None:
         """A batch is through, whichever way: who has gathered meanwhile is next."""
+        for note in batch.notes:
+            note.under_way -= 1
         line = batch.line
         line.under_way -= 1
         if line.under_way:
@@ -306,17 +315,26 @@ class GuardedLimiter:
             batch = line.gathering = _Together(self, line, named, notes)
         return batch
 
-    def _get_ready(self, named: tuple[Bucket, ...], notes: Sequence[Note], cost: int) -> None:
-        """From its next request on, this set of buckets may be decided from memory."""
+    def _count_use(self, notes: Sequence[Note], cost: int) -> None:
         now = self._clock.monotonic()
         for note in notes:
             if note.lease is not None:
                 note.lease.used(cost, now)
+
+    def _get_ready(self, named: tuple[Bucket, ...], notes: Sequence[Note]) -> None:
+        """From its next request on, this set of buckets may be decided from memory, if anything was lent."""
+        if not any(note.lease is not None and note.lease.tokens for note in notes):
+            return
         ready = self._ready.get(id(named))
         if ready is None or not ready.is_of(notes):
-            if len(self._ready) >= _BUCKETS_MAX:
-                self._ready.clear()
+            if len(self._ready) >= _READY_MAX:
+                self._drop_unready()
             self._ready[id(named)] = Ready(named, notes)
+
+    def _drop_unready(self) -> None:
+        held = {place: ready for place, ready in self._ready.items() if ready.holds_any()}
+        # Where nearly all hold something this would be gone through again at once.
+        self._ready = held if len(held) <= _READY_MAX // 2 else {}
 
     def _borrow(self, named: tuple[Bucket, ...]) -> None:
         """Ask for more without making anybody wait."""
@@ -330,9 +348,10 @@ class GuardedLimiter:
         self._inner.ask(batch)
 
     def _note(self, name: str) -> Note:
-        leases = self._leases
-        lease = None if leases is None else Lease(self._clock.monotonic(), leases)
-        return self._notes.of(name, lease)
+        note = self._notes.of(name)
+        if note.lease is None and self._leases is not None:
+            note.lease = Lease(self._clock.monotonic(), self._leases)
+        return note
 
     def _now_us(self) -> int:
         return int(self._clock.monotonic() * MICRO)

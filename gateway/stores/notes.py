@@ -5,9 +5,19 @@ __all__ = ["Note", "Notes", "Ready", "share", "with_held"]
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from struct import Struct
+from typing import Final
 
 from gateway.core.leases import Lease
 from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, Limit, LimitState, filled
+
+# One worker serves no more buckets than this in the time after which a lease is given back.
+_AWAKE_MAX: Final = 16_384
+# What is forgotten at once, as a part of what rests: a dict that is emptied from its front is searched from there.
+_PART_FORGOTTEN: Final = 64
+# A level, and when it was seen.
+_LEVEL: Final = Struct("<qqq")
 
 
 @dataclass(slots=True)
@@ -17,6 +27,7 @@ class Note:
     `level` is what the store last said, on its own clock, and `seen_us` when that was on ours;
     `share` is what this worker may still let through by itself in an outage; `debt` is what it has
     let through since and not yet told the store, in tokens. `lease` is None where nothing is lent.
+    `under_way` batches will still write here.
     """
 
     level: BucketLevel | None = None
@@ -24,33 +35,76 @@ class Note:
     share: BucketLevel | None = None
     debt: int = 0
     lease: Lease | None = None
+    under_way: int = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing in it but what the store has said, and nobody is about to say more."""
+        is_pending = self.under_way or self.debt or self.share is not None
+        return not is_pending and (self.lease is None or self.lease.is_empty)
 
 
 class Notes:
-    """The notes of the buckets used last, each bucket's once."""
+    """The notes of the buckets used last, each bucket's once.
 
-    def __init__(self, size_max: int) -> None:
-        """Room for `size_max`."""
+    Of a quiet bucket that was not used lately only the level rests here, which takes a quarter of the memory.
+    """
+
+    def __init__(self, size_max: int, awake_max: int = _AWAKE_MAX) -> None:
+        """Room for `size_max`, of which `awake_max` need not be quiet to stay as they are."""
         self._size_max = size_max
-        self._notes: OrderedDict[str, Note] = OrderedDict()
+        self._awake_max = awake_max
+        self._awake: OrderedDict[str, Note] = OrderedDict()
+        self._resting: dict[str, bytes] = {}
 
     def find(self, name: str) -> Note | None:
-        """The note, if there is one."""
-        return self._notes.get(name)
+        """The note, if there is more in it than a level."""
+        return self._awake.get(name)
 
-    def of(self, name: str, lease: Lease | None) -> Note:
-        """The note of this bucket; a new one gets `lease`."""
-        note = self._notes.get(name)
+    def of(self, name: str) -> Note:
+        """The note of this bucket; a new one, and one that has rested, has no lease."""
+        note = self._awake.get(name)
         if note is not None:
-            self._notes.move_to_end(name)
+            self._awake.move_to_end(name)
             return note
-        if len(self._notes) >= self._size_max:
-            _, forgotten = self._notes.popitem(last=False)
-            # A bucket has one lease at most: what two of them said of it would not add up.
-            if forgotten.lease is not None:
-                forgotten.lease.forget()
-        note = self._notes[name] = Note(lease=lease)
+        rested = self._resting.pop(name, None)
+        if rested is None and len(self._awake) + len(self._resting) >= self._size_max:
+            self._forget()
+        if len(self._awake) >= self._awake_max:
+            self._rest()
+        note = self._awake[name] = Note() if rested is None else _woken(rested)
         return note
+
+    def _rest(self) -> None:
+        """Let the note that was used longest ago rest; one that is not quiet has another turn instead."""
+        name, note = next(iter(self._awake.items()))
+        if not note.is_quiet:
+            self._awake.move_to_end(name)
+            return
+        del self._awake[name]
+        _end_lease(note)
+        if note.level is not None:
+            self._resting[name] = _LEVEL.pack(*note.level, note.seen_us)
+
+    def _forget(self) -> None:
+        if self._resting:
+            count = max(1, len(self._resting) // _PART_FORGOTTEN)
+            for name in tuple(islice(self._resting, count)):
+                del self._resting[name]
+        else:
+            _, forgotten = self._awake.popitem(last=False)
+            _end_lease(forgotten)
+
+
+def _woken(rested: bytes) -> Note:
+    microtokens, at_microseconds, seen_us = _LEVEL.unpack(rested)
+    return Note(BucketLevel(microtokens, at_microseconds), seen_us)
+
+
+def _end_lease(note: Note) -> None:
+    # A bucket has one lease at most: what two of them said of it would not add up.
+    if note.lease is not None:
+        note.lease.forget()
 
 
 class Ready:
@@ -73,6 +127,10 @@ class Ready:
     def is_of(self, notes: Sequence[Note]) -> bool:
         """Whether these are the notes that it was made of: forgotten ones are made anew."""
         return all(one is other for one, other in zip(self._notes, notes, strict=True))
+
+    def holds_any(self) -> bool:
+        """Whether there are tokens in one of the leases."""
+        return any(lease.tokens for _, lease, _ in self._rows)
 
     def take(self, cost: int, now: float) -> Grant | None:
         """Spend `cost` tokens of every lease, or of none: None.
