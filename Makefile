@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format constraints bench bench-take bench-import bench-warm bench-usage bench-kill soak clean
+.PHONY: run test check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -52,6 +52,10 @@ bench: $(VENV)/.installed-dev
 # What one exact limit costs on the gateway's side.
 bench-take: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.take
+
+# What one request of the express lane costs in Python, without its sockets.
+bench-express: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.express
 
 # All keys verified again after Redis was lost, and what a hot key feels of it.
 bench-warm: $(VENV)/.installed-dev
