@@ -5,16 +5,12 @@ answer just now, had counted stays in it. Of gauges each has its rule. What is t
 (memory, processor time, the lag of its event loop) is never mixed: such series carry its name.
 """
 
-__all__ = ["CONTROL_PLANE", "Expositions", "text_of"]
+__all__ = ["CONTROL_PLANE", "Expositions"]
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
+from admin.plane.exposition import Family, read, text_of
 
 CONTROL_PLANE: Final = "control-plane"
 
@@ -31,53 +27,32 @@ _HIGHEST: Final = frozenset(
 _LEFT_MAX: Final = 300
 _BORN: Final = "process_start_time_seconds"
 
-_Labels = tuple[tuple[str, str], ...]
-
-
-class _Family:
-    """A metric while values are put into it, in the order of their first appearance."""
-
-    def __init__(self, like: Metric) -> None:
-        self.name = like.name
-        self.kind = like.type
-        self._text = like.documentation
-        self._values: dict[tuple[str, _Labels], float] = {}
-
-    def take(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        series = (name, tuple(sorted(labels.items())))
-        had = self._values.get(series)
-        if had is None:
-            self._values[series] = value
-        else:
-            self._values[series] = max(had, value) if self.name in _HIGHEST else had + value
-
-    def take_all(self, other: Metric, more: Mapping[str, str]) -> None:
-        for sample in other.samples:
-            self.take(sample.name, {**sample.labels, **more}, sample.value)
-
-    def metric(self) -> Metric:
-        made = Metric(self.name, self._text, self.kind)
-        for (name, labels), value in self._values.items():
-            made.add_sample(name, dict(labels), value)
-        return made
-
 
 class _Sum:
-    """Metrics of several processes, by name."""
+    """Families of several processes, by name, in the order of their first appearance."""
 
     def __init__(self) -> None:
-        self._families: dict[str, _Family] = {}
+        self._families: dict[str, Family] = {}
 
-    def take(self, metrics: Iterable[Metric], more: Mapping[str, str] | None = None) -> None:
-        for metric in metrics:
-            family = self._families.get(metric.name)
-            if family is None:
-                family = self._families[metric.name] = _Family(metric)
-            family.take_all(metric, more or {})
+    def take(self, families: Iterable[Family]) -> None:
+        for one in families:
+            whole = self._families.get(one.name)
+            if whole is None:
+                self._families[one.name] = Family(one.name, one.kind, one.text, dict(one.values))
+            else:
+                _add(whole.values, one.values, is_highest=one.name in _HIGHEST)
 
-    def metrics(self) -> Iterator[Metric]:
-        for family in self._families.values():
-            yield family.metric()
+    def families(self) -> Iterator[Family]:
+        yield from self._families.values()
+
+
+def _add(whole: dict[str, float], more: Mapping[str, float], *, is_highest: bool) -> None:
+    for series, value in more.items():
+        had = whole.get(series)
+        if had is None:
+            whole[series] = value
+        else:
+            whole[series] = max(had, value) if is_highest else had + value
 
 
 class Expositions:
@@ -85,9 +60,9 @@ class Expositions:
 
     def __init__(self) -> None:
         """Nobody has said anything."""
-        self._latest: dict[str, tuple[Metric, ...]] = {}
+        self._latest: dict[str, tuple[Family, ...]] = {}
         # Of lives that are over or draining, by process and birth; until their last words come, if they ever do.
-        self._left: dict[tuple[str, float | None], tuple[Metric, ...]] = {}
+        self._left: dict[tuple[str, float | None], tuple[Family, ...]] = {}
         self._killed = _Sum()
         # The birth of the process that left last words last: what it may still say is counted already.
         self._folded: dict[str, float | None] = {}
@@ -110,8 +85,10 @@ class Expositions:
             if process not in heard:
                 latest = tuple(metric for metric in latest if _is_sum(metric))
             whole.take(metric for metric in latest if not _is_of_one_process(metric))
-            whole.take(filter(_is_of_one_process, latest), {_PROCESS_LABEL: process})
-        return text_of([*whole.metrics(), _presence({name: name in heard for name in said})])
+            own = filter(_is_of_one_process, latest)
+            whole.take(family.of_process(_PROCESS_LABEL, process) for family in own)
+        presence = _presence({name: name in heard for name in said})
+        return text_of([*whole.families(), presence]).encode()
 
     def folded(self, ended: str, last_words: Iterable[tuple[str, str]]) -> str:
         """`ended` and what these processes had counted, added up; from now on that is in there, and not in here."""
@@ -125,25 +102,25 @@ class Expositions:
             if _born(self._latest.get(process, ())) == born:
                 _ = self._latest.pop(process, None)
             whole.take(_lasting(metrics))
-        return text_of(whole.metrics()).decode()
+        return text_of(whole.families())
 
     def closed(self, ended: str, last_words: Iterable[tuple[str, str]]) -> str:
         """As `folded`, with all that is left in here of processes that did not come to their last words."""
         folded = self.folded(ended, last_words)
-        return text_of(self._with_those_that_left(folded).metrics()).decode()
+        return text_of(self._with_those_that_left(folded).families())
 
     def _with_those_that_left(self, ended: str) -> _Sum:
         whole = _Sum()
         whole.take(_read(ended))
-        whole.take(self._killed.metrics())
+        whole.take(self._killed.families())
         for left in self._left.values():
             whole.take(left)
         return whole
 
-    def _is_folded(self, process: str, metrics: tuple[Metric, ...]) -> bool:
+    def _is_folded(self, process: str, metrics: tuple[Family, ...]) -> bool:
         return process in self._folded and self._folded[process] == _born(metrics)
 
-    def _note(self, process: str, metrics: tuple[Metric, ...]) -> None:
+    def _note(self, process: str, metrics: tuple[Family, ...]) -> None:
         before = self._latest.get(process, ())
         if before and _born(before) != _born(metrics):
             self._left[process, _born(before)] = _lasting(before)
@@ -153,55 +130,36 @@ class Expositions:
         self._latest[process] = metrics
 
 
-def text_of(metrics: Iterable[Metric]) -> bytes:
-    """These metrics in the text format."""
-    registry = CollectorRegistry()
-    registry.register(_Given(list(metrics)))
-    return generate_latest(registry)
+def _is_of_one_process(family: Family) -> bool:
+    return family.name.startswith(_OF_ONE_PROCESS)
 
 
-class _Given(Collector):
-    def __init__(self, metrics: list[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
+def _is_sum(family: Family) -> bool:
+    return family.kind in _ADDED_UP and not _is_of_one_process(family)
 
 
-def _is_of_one_process(metric: Metric) -> bool:
-    return metric.name.startswith(_OF_ONE_PROCESS)
-
-
-def _is_sum(metric: Metric) -> bool:
-    return metric.type in _ADDED_UP and not _is_of_one_process(metric)
-
-
-def _lasting(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+def _lasting(families: Iterable[Family]) -> tuple[Family, ...]:
     """What is still true once the process has ended."""
     return tuple(
-        metric
-        for metric in metrics
-        if _is_sum(metric) and not metric.name.startswith(_OF_THE_BUSIEST)
+        family
+        for family in families
+        if _is_sum(family) and not family.name.startswith(_OF_THE_BUSIEST)
     )
 
 
-def _born(metrics: Iterable[Metric]) -> float | None:
+def _born(families: Iterable[Family]) -> float | None:
     """When the process began, as it says itself."""
-    return next(
-        (sample.value for metric in metrics for sample in metric.samples if sample.name == _BORN),
-        None,
-    )
+    return next((family.values.get(_BORN) for family in families if family.name == _BORN), None)
 
 
-def _read(text: str | None) -> tuple[Metric, ...]:
+def _read(text: str | None) -> tuple[Family, ...]:
     try:
-        return tuple(text_string_to_metric_families(text or ""))
+        return read(text or "")
     except ValueError:
         return ()
 
 
-def _presence(answers: Mapping[str, bool]) -> Metric:
-    up = Metric("keywright_process_up", "1 while a process of this gateway answers.", "gauge")
-    for process, is_up in answers.items():
-        up.add_sample("keywright_process_up", {_PROCESS_LABEL: process}, float(is_up))
-    return up
+def _presence(answers: Mapping[str, bool]) -> Family:
+    name = "keywright_process_up"
+    up = {f'{name}{{{_PROCESS_LABEL}="{who}"}}': float(is_up) for who, is_up in answers.items()}
+    return Family(name, "gauge", "1 while a process of this gateway answers.", up)
