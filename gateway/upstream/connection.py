@@ -175,17 +175,18 @@ class UpstreamConnection(BaseProtocol):
         head, body = data[:end], data[end:]
         try:
             messages, _, _ = parser.feed_data(head)
-            if len(messages) == 1 and _is_all(*messages[0], body):
-                message = messages[0][0]
-                answer = _answer(message)
-                if not message.should_close and end <= _HEAD_KEPT:
-                    self._head, self._answer, self._familiar_bytes = head, answer, len(data)
-                self._tell_all(receiver, answer, body, should_close=message.should_close)
-                return
+            is_all = len(messages) == 1 and _is_all(*messages[0], body)
         except (HttpProcessingError, ValueError):
             self._fail(Failure.BROKEN_ANSWER, Refusal.UPSTREAM_INVALID)
             return
-        self._parse(receiver, body, messages, data)
+        if not is_all:
+            self._parse(receiver, body, messages, data)
+            return
+        message = messages[0][0]
+        answer = _answer(message)
+        if not message.should_close and end <= _HEAD_KEPT:
+            self._head, self._answer, self._familiar_bytes = head, answer, len(data)
+        self._tell_all(receiver, answer, body, should_close=message.should_close)
 
     def _parse(
         self,
