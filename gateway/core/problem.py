@@ -72,19 +72,12 @@ class Policies:
 
     def lines(self, grant: Grant, *, legacy: bool = False) -> bytes:
         """As `ratelimit_fields`, as they stand in a message."""
-        _, states, _, _, is_degraded = grant
-        if is_degraded or not states:
+        if grant.is_degraded or not grant.states:
             return b""
         if legacy:
             fields = ratelimit_fields(grant, legacy=True)
             return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
-        if len(states) == 1:
-            # As `_level`, for what nearly every answer tells.
-            limit, remaining, seconds = states[0]
-            remaining = remaining if remaining > 0 else 0
-            seconds = ceil(seconds) if seconds > 0 else 0
-            return f"{self._start}{_string(limit.name)};r={remaining};t={seconds}\r\n".encode()
-        return f"{self._start}{', '.join(map(_level, states))}\r\n".encode()
+        return f"{self._start}{', '.join(map(_level, grant.states))}\r\n".encode()
 
 
 def ratelimit_fields(grant: Grant, *, legacy: bool = False) -> list[Field]:

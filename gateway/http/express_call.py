@@ -105,7 +105,7 @@ class ExpressCall(Exchange):
         """
         target = head.path
         front = terms.front
-        id_ = front.terms.fresh_id() if fields.sent_id is None else front.request_id(fields.sent_id)
+        id_ = front.request_id(fields.sent_id)
         Exchange.__init__(
             self, front.clock.monotonic(), head.method, recorded_path(target), fields.address, id_
         )
@@ -281,21 +281,13 @@ class ExpressCall(Exchange):
         self.status, self.outcome = code, SERVED
         self.bytes_out = len(body)
         self._is_head_sent = True
-        front, admitted = self._terms.front, self._admitted
+        front = self._terms.front
         if self._is_chunked:
             body = _chunk(body)
         if front.is_draining:
             lines += CLOSE
-        limits = admitted.known.policies.lines(
-            admitted.grant, legacy=front.terms.has_legacy_headers
-        )
-        return b"%b%bX-Request-Id: %b\r\n%b\r\n%b" % (
-            status_line(code),
-            lines,
-            self.request_id.encode(),
-            limits,
-            body,
-        )
+        ours = front.own_lines(self.request_id, self._admitted)
+        return b"%b%b%b\r\n%b" % (status_line(code), lines, ours, body)
 
     def _wait_for_more(self) -> None:
         if self._client.writing_paused:
