@@ -4,6 +4,7 @@ __all__ = ["HintingCompiler", "PatientConnection", "run_in_thread"]
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Generator
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 # How long a closing connection is waited for, before and after the interrupt; its thread goes on.
 _CLOSE_SECONDS = 0.25
+_ASKED_AGAIN_SECONDS = 0.005
 
 
 class HintingCompiler(SQLiteCompiler):
@@ -100,9 +102,25 @@ def _connect(address: str, busy_seconds: float) -> sqlite3.Connection:
     )
     try:
         # WAL: one writer and any number of readers do not wait for each other.
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        _when_free(connection, "PRAGMA journal_mode = WAL", busy_seconds)
+        for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}").close()
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _when_free(connection: sqlite3.Connection, statement: str, busy_seconds: float) -> None:
+    """Run what SQLite refuses at once, without waiting, while another is about the same: the change to WAL."""
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute(statement).close()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(_ASKED_AGAIN_SECONDS)
+        else:
+            return

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.errors import Misuse, StoreError
@@ -349,3 +349,19 @@ def test_failed_opening_leaves_no_thread(tmp_path: Path) -> None:
         time.sleep(0.001)
 
     assert not set(threading.enumerate()) - threads
+
+
+async def test_many_open_a_new_sqlite_file_at_once(tmp_path: Path) -> None:
+    """Its first change of mode, which SQLite lets nobody wait for, is nobody's failure."""
+    for name in map(str, range(20)):
+        path = tmp_path / name
+        path.touch()
+        engines = [open_engine(sqlite_url(path)) for _ in range(8)]
+        try:
+            await asyncio.gather(*(read_one(engine) for engine in engines))
+        finally:
+            await asyncio.gather(*(engine.dispose() for engine in engines))
+
+
+async def read_one(engine: AsyncEngine) -> None:
+    await read_rows(engine, "read", select(literal(1)))
