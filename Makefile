@@ -4,13 +4,19 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill soak clean
+.PHONY: run test test-failed check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto
+
+# Those that failed in the last run, one after another; a failure again if there are more than five, or none is known.
+test-failed: $(VENV)/.installed-dev
+	@$(BIN)/python -c 'import json, sys; names = list(json.load(open(".pytest_cache/v/cache/lastfailed"))); \
+	  print("Failed, and tried once more by itself:", *names, sep="\n  "); sys.exit(len(names) > 5)'
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 # The gate that CI runs after the tests: format, lint, types, the import rule.
 check: $(VENV)/.installed-dev
