@@ -40,6 +40,11 @@ class Permission(StrEnum):
     KEYS_IMPORT = "keys:import"
     KEYS_EXPORT = "keys:export"
     USAGE_READ = "usage:read"
+    QUOTAS_WRITE = "quotas:write"
+    ALERTS_READ = "alerts:read"
+    ALERTS_WRITE = "alerts:write"
+    NOTIFICATIONS_READ = "notifications:read"
+    NOTIFICATIONS_WRITE = "notifications:write"
     PLANS_READ = "plans:read"
     AUDIT_READ = "audit:read"
     EVENTS_READ = "events:read"
@@ -54,6 +59,8 @@ _VIEWER = frozenset(
         Permission.USERS_READ,
         Permission.KEYS_READ,
         Permission.USAGE_READ,
+        Permission.ALERTS_READ,
+        Permission.NOTIFICATIONS_READ,
         Permission.PLANS_READ,
         Permission.AUDIT_READ,
         Permission.EVENTS_READ,
@@ -61,7 +68,13 @@ _VIEWER = frozenset(
 )
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.MEMBER: _VIEWER | {Permission.KEYS_WRITE, Permission.ACCESS_REQUEST},
+    Role.MEMBER: _VIEWER
+    | {
+        Permission.KEYS_WRITE,
+        Permission.ACCESS_REQUEST,
+        Permission.ALERTS_WRITE,
+        Permission.NOTIFICATIONS_WRITE,
+    },
     Role.VIEWER: _VIEWER,
 }
 

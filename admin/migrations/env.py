@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gateway.stores.tables import METADATA
+from admin.migrations.metadata import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -13,7 +13,7 @@ from gateway.core.errors import Misuse
 from gateway.stores.sql_engine import WRITE_SECONDS, database_path, store_errors
 
 # Oldest first; the last is what this release works with.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 SCHEMA_REVISION = REVISIONS[-1]
 
 _VERSION_TABLE = "alembic_version"

@@ -6,7 +6,6 @@ then keep the same value, and no time zone can creep in.
 """
 
 __all__ = [
-    "METADATA",
     "accounts",
     "admin_tokens",
     "audit_entries",
@@ -36,7 +35,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -46,15 +44,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-# Named constraints, so that a later revision can drop one by name on either database.
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from gateway.stores.metadata import METADATA
 
 
 def _only(condition: str) -> dict[str, Any]:

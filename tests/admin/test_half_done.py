@@ -12,13 +12,13 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.caller import Role
+from admin.migrations.metadata import METADATA
 from admin.services.accounts import AccountChange, AccountView
 from admin.services.tokens import NewToken
 from admin.services.users import NewUser, UserChange, UserView
 from gateway.core.changes import Receipt
 from gateway.core.errors import StoreError
 from gateway.stores.sql_engine import database_path, open_engine
-from gateway.stores.tables import METADATA
 from tests.admin.world import OPERATOR, World, caller_of
 from tests.fixtures_sql import Postgres
 

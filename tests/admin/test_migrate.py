@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, selec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import admin.migrations
+from admin.migrations.metadata import METADATA
 from admin.services.schema import ensure_schema, migrate
 from admin.stores.migrate import upgrade
 from gateway.core.errors import Misuse, StoreError
@@ -28,7 +29,6 @@ from gateway.stores.sql_engine import (
     write_transaction,
 )
 from gateway.stores.sql_keys import SqlKeyReader
-from gateway.stores.tables import METADATA
 from tests.contracts.test_key_reader import ACCOUNT_ROW, FIRST, HASH, KEY, KEY_ROW, SECRET_ROW
 
 NOBODY = 65534
@@ -51,7 +51,8 @@ def _fill(connection: Connection) -> None:
     # As the tables are there and then: those of the present release have columns that came later.
     for name, row in OLD_ROWS.items():
         table = Table(name, MetaData(), autoload_with=connection)
-        connection.execute(insert(table), {each.name: row[each.name] for each in table.columns})
+        known = {each.name: row[each.name] for each in table.columns if each.name in row}
+        connection.execute(insert(table), known)
 
 
 async def counted(url: str) -> list[int]:

@@ -364,4 +364,5 @@ async def test_many_open_a_new_sqlite_file_at_once(tmp_path: Path) -> None:
 
 
 async def read_one(engine: AsyncEngine) -> None:
+    """One statement on a connection of its own."""
     await read_rows(engine, "read", select(literal(1)))

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.migrations.metadata import METADATA
 from gateway.stores.places import database_url
 from gateway.stores.sql_engine import open_engine, read_rows
-from gateway.stores.tables import METADATA, keys
+from gateway.stores.tables import keys
 from tests.end_to_end.test_secrets_stay_secret import redis_dump
 from tests.fixtures_gateway import CLI, Gateway, NewSite, Site, clean_environment, eventually
 from tests.fixtures_sql import run_apart

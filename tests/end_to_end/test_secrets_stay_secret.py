@@ -17,11 +17,11 @@ import pytest
 import redis
 from sqlalchemy import select
 
+from admin.migrations.metadata import METADATA
 from gateway.core.keys import Environment, KeyType
 from gateway.core.token import SECRET_ID_LENGTH, SECRET_LENGTH, compose
 from gateway.stores import peppers
 from gateway.stores.sql_engine import database_path, open_engine, read_rows
-from gateway.stores.tables import METADATA
 from tests.fixtures_gateway import Gateway, MadeKey, NewSite, Operator, Site, eventually
 from tests.fixtures_valkey import ValkeyServer
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import admin
+from admin.migrations.metadata import METADATA
 from gateway.stores.schema import REVISIONS
-from gateway.stores.tables import METADATA
 
 
 def test_gateway_knows_every_revision_in_order() -> None:

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, update
 
 from admin.core.faults import Conflict, NotAllowed
+from admin.migrations.metadata import METADATA
 from admin.services.accounts import AccountChange
 from admin.services.keys import KeyChange, KeyView
 from admin.services.users import UserChange
@@ -36,7 +37,7 @@ from gateway.core.routes import RouteTable
 from gateway.core.scopes import ScopeRule, ScopeTable
 from gateway.pipeline.terms import Terms
 from gateway.stores.sql_engine import open_engine, write_transaction
-from gateway.stores.tables import METADATA, audit_head
+from gateway.stores.tables import audit_head
 from tests.admin.keys.stand import DAY_SECONDS, KeyStand
 from tests.admin.world import OPERATOR, PLANS, SCOPES
 

@@ -9,6 +9,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.transfer.keys import ImportedKey, LineOutcome
+from admin.migrations.metadata import METADATA
 from admin.services.accounts import AccountRules
 from admin.services.hashing import SlowHashes
 from admin.services.transfer import TransferRules, TransferService
@@ -17,7 +18,7 @@ from admin.stores.transfer import TransferStore
 from gateway.core.credential import Pepper, Peppers
 from gateway.core.keys import ApiAccess
 from gateway.stores.secret_hash import CostClass, hash_token
-from gateway.stores.tables import METADATA, audit_entries
+from gateway.stores.tables import audit_entries
 from tests.doubles import ManualClock
 
 NOON = 1_800_000_000.0

@@ -17,6 +17,7 @@ from admin.core.page import PageRequest
 from admin.core.transfer.entries import Hints
 from admin.core.transfer.formats import Format, read
 from admin.core.transfer.keys import ImportedKey, ImportedSecret, LineOutcome
+from admin.migrations.metadata import METADATA
 from admin.operations.transfer import exported_line, imported_key
 from admin.services.transfer import ExportFilter, TransferService
 from admin.wire.transfer import ImportLine
@@ -25,7 +26,7 @@ from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 from gateway.core.limits import CountedPer, Limit
 from gateway.core.token import ALPHABET
 from gateway.stores.sql_engine import open_engine
-from gateway.stores.tables import METADATA, accounts, keys, users
+from gateway.stores.tables import accounts, keys, users
 from tests.admin.transfer.stage import NOON, SCOPES, audit_of, line, outcomes, rows_of, transfer_of
 from tests.fixtures_sql import TEMPLATE, Postgres, own_database
 

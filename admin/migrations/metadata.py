@@ -1,0 +1,7 @@
+"""All tables of the database, whichever modules describe them."""
+
+__all__ = ["METADATA"]
+
+# Importing them is what puts their tables in.
+import gateway.stores.tables  # noqa: F401
+from gateway.stores.metadata import METADATA
