@@ -1,6 +1,7 @@
 """Setting a database up and upgrading it: nothing is lost, and what cannot be is said in words."""
 
 import asyncio
+import dataclasses
 import os
 import sqlite3
 import stat
@@ -180,7 +181,8 @@ async def test_there_and_back(empty_sql_url: str, revision: str) -> None:
     found = await found_key(empty_sql_url)
 
     assert found is not None
-    assert (found.key, found.token_hash) == (KEY, HASH)
+    # Its owner is known to later schemas alone.
+    assert (dataclasses.replace(found.key, owner=None), found.token_hash) == (KEY, HASH)
 
 
 def _shape(connection: Connection) -> dict[str, dict[str, object]]:

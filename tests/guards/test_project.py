@@ -44,7 +44,9 @@ def test_lock_file_pins_by_hash_and_names_no_index(name: str) -> None:
 def test_readme_and_ci_run_the_same_tests() -> None:
     """A green CI means that every test of the reader's own `make test` passes, at the latest when run by itself."""
     assert "make test" in (ROOT / "README.md").read_text()
-    assert re.search(r"^make test \|\| make test-failed$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert re.search(
+        r"^make test \|\| make test-failed$", (ROOT / ".ci/run").read_text(), re.MULTILINE
+    )
 
 
 def test_image_runs_as_nobody_special_and_is_watched() -> None:
