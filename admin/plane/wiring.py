@@ -21,6 +21,7 @@ from admin.services.plans import PlanService
 from admin.services.records import RecordService
 from admin.services.repeats import Repeats
 from admin.services.sealing import Sealer
+from admin.services.shown_once import ShownOnce
 from admin.services.tokens import TokenService
 from admin.services.transfer import TransferService
 from admin.services.usage import UsageService
@@ -130,4 +131,5 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             if door is None
             else check_service(settings, door)
         ),
+        shown_once=ShownOnce(repeats, clock),
     )

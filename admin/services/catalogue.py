@@ -10,6 +10,7 @@ from admin.services.housekeeping import Housekeeping
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
+from admin.services.shown_once import ShownOnce
 from admin.services.tokens import TokenService
 from admin.services.transfer import TransferService
 from admin.services.usage import UsageService
@@ -30,3 +31,4 @@ class Services:
     records: RecordService
     plans: PlanService
     checks: CheckService
+    shown_once: ShownOnce

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from admin.core.caller import Caller
 from admin.core.faults import Conflict
 from admin.services.sealing import Sealer
-from admin.stores.idempotency import IdempotencyStore
+from admin.stores.idempotency import Claimed, IdempotencyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,20 @@ class Repeats:
             raise Conflict(
                 "This Idempotency-Key was used for another request. Use a new one for each request."
             )
-        secret = None if found.sealed is None else self._sealer.open(_context(caller), found.sealed)
-        return Earlier(found.target_id, secret)
+        return Earlier(found.target_id, self._opened(caller, found))
+
+    async def taken(self, caller: Caller, now: float) -> Earlier | None:
+        """The secret that the caller's request with this Idempotency-Key made, for the last time; None if it was
+        told so before, if there is none, or after ten minutes. Raises StoreError.
+        """
+        wanted = caller.idempotency
+        found = None if wanted is None else await self._store.take(caller.id, wanted.key, now)
+        if found is None:
+            return None
+        return Earlier(found.target_id, self._opened(caller, found))
+
+    def _opened(self, caller: Caller, found: Claimed) -> str | None:
+        return None if found.sealed is None else self._sealer.open(_context(caller), found.sealed)
 
 
 def _context(caller: Caller) -> str:

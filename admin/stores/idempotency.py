@@ -4,7 +4,7 @@ __all__ = ["KEPT_SECONDS", "Claimed", "IdempotencyStore"]
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.stores.transaction import KEPT_SECONDS
@@ -40,6 +40,26 @@ class IdempotencyStore:
             ),
         )
         return Claimed(rows[0].fingerprint, rows[0].target_id, rows[0].sealed) if rows else None
+
+    async def take(self, caller_id: str, key: str, now: float) -> Claimed | None:
+        """As `find`, for one whose secret is kept still; nobody is told it after this."""
+        ours = (idempotency.c.caller == caller_id, idempotency.c.key == key)
+        kept = (
+            idempotency.c.sealed.is_not(None),
+            idempotency.c.created_us >= to_us(now - KEPT_SECONDS),
+        )
+        async with write_transaction(
+            self._engine, "take a secret that is shown once"
+        ) as connection:
+            # Locked: of two who ask at once, the other finds it gone.
+            found = await connection.execute(
+                select(idempotency).where(*ours, *kept).with_for_update()
+            )
+            row = found.one_or_none()
+            if row is None:
+                return None
+            await connection.execute(update(idempotency).where(*ours).values(sealed=None))
+        return Claimed(row.fingerprint, row.target_id, row.sealed)
 
     async def forget_old(self, now: float) -> int:
         """Remove what is older than ten minutes, and say how many."""

@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin.core.caller import Caller, Idempotency, Role
 from admin.core.faults import Changed, Conflict
 from admin.services.accounts import AccountView
+from admin.services.repeats import Earlier
 from admin.services.sealing import Sealer
+from admin.services.shown_once import ShownOnce
 from admin.services.tokens import CreatedToken, NewToken, TokenService
 from admin.services.users import NewUser
 from admin.stores.idempotency import IdempotencyStore
@@ -231,3 +233,43 @@ def test_what_was_sealed_opens_in_its_own_context(context: str) -> None:
         assert sealer.open(context, bytes(changed)) is None
         assert sealer.open(context, sealed[:at]) is None
     assert sealer.seal(context, "kwadmin_secret") != sealed
+
+
+async def test_a_secret_is_taken_once(world: World, account: AccountView) -> None:
+    """The page that shows a new secret has it once: neither reloading it nor repeating the request gives it again."""
+    caller = caller_of(Role.ADMIN, None, "make-a-token")
+    once = ShownOnce(repeats_of(world.engine), world.clock)
+    made = await world.tokens.create(caller, NewToken("ci", Role.VIEWER, account.id))
+    someone_else = dataclasses.replace(caller, id="usr_else")
+
+    assert await once.take(someone_else) is None
+    assert await once.take(caller) == Earlier(made.token.id, made.secret)
+    assert await once.take(caller) is None
+    with pytest.raises(Conflict, match="cannot be shown again"):
+        await world.tokens.create(caller, NewToken("ci", Role.VIEWER, account.id))
+
+
+async def test_of_two_who_take_a_secret_at_once_one_gets_it(
+    world: World, account: AccountView
+) -> None:
+    """Two tabs that open the page at the same instant do not both show the secret."""
+    caller = caller_of(Role.ADMIN, None, "make-a-token")
+    once = ShownOnce(repeats_of(world.engine), world.clock)
+    _ = await world.tokens.create(caller, NewToken("ci", Role.VIEWER, account.id))
+
+    taken = await asyncio.gather(*(once.take(caller) for _ in range(4)))
+
+    assert len([one for one in taken if one is not None]) == 1
+
+
+async def test_a_secret_that_nobody_took_is_gone_after_ten_minutes(
+    world: World, account: AccountView
+) -> None:
+    """Whoever comes back later has to make a new one."""
+    caller = caller_of(Role.ADMIN, None, "make-a-token")
+    once = ShownOnce(repeats_of(world.engine), world.clock)
+    _ = await world.tokens.create(caller, NewToken("ci", Role.VIEWER, account.id))
+    world.clock.advance(TEN_MINUTES + 1)
+
+    assert await once.take(caller) is None
+    assert await once.take(dataclasses.replace(caller, idempotency=None)) is None
