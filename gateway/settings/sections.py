@@ -34,19 +34,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from gateway.core.keys import ApiAccess
 from gateway.core.limits import WINDOW_SECONDS_MAX, CountedPer
 from gateway.core.methods import METHODS
+from gateway.settings.notification_sections import NotificationsSettings
+from gateway.settings.section import Section
 from gateway.settings.values import (
     Count,
     Duration,
@@ -78,10 +72,6 @@ def revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _written_name(name: str) -> str:
-    return name.removesuffix("_seconds").removesuffix("_bytes")
-
-
 def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -92,22 +82,6 @@ def _star_is_all(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _star_is_none(texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if texts is None or "*" in texts else texts
-
-
-class Section(BaseModel):
-    """A group of settings: unknown fields are mistakes, and nothing changes after reading."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        alias_generator=_written_name,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_all_defaults(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever the file holds
-        return {} if data is None else data
 
 
 class ForwardNamesSettings(Section):
@@ -329,6 +303,7 @@ class Settings(Section):
     usage: UsageSettings = UsageSettings()
     logs: LogsSettings = LogsSettings()
     metrics: MetricsSettings = MetricsSettings()
+    notifications: NotificationsSettings = NotificationsSettings()
     docs_url: WebUrl = "https://keywright.example/docs"
 
     @model_validator(mode="before")

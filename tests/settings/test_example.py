@@ -40,7 +40,7 @@ def test_plain_sections_are_built_in(tmp_path: Path) -> None:
 
     for name in (
         *("listen", "admin", "store", "redis", "keys", "credentials"),
-        *("limits", "headers", "usage", "logs"),
+        *("limits", "headers", "usage", "logs", "notifications"),
     ):
         assert getattr(example, name) == getattr(usual, name)
     assert example.docs_url == usual.docs_url
@@ -58,6 +58,11 @@ def test_every_field_is_shown() -> None:
 
 def test_secrets_are_shown_as_references() -> None:
     """The example leads to `{env: …}` for every secret rather than to a password in the file."""
-    assert [field_text(path) for path in SECRETS] == ["store.url", "redis.url", "keys.pepper"]
+    assert [field_text(path) for path in SECRETS] == [
+        "store.url",
+        "redis.url",
+        "keys.pepper",
+        "notifications.mail.password",
+    ]
     assert "{env: PEPPER}" in EXAMPLE.read_text()
     assert "{env: DATABASE_URL}" in EXAMPLE.read_text()
