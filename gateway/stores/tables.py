@@ -183,6 +183,7 @@ secrets = Table(
     Column("replaced_us", BigInteger),
     Column("until_unused", Boolean, nullable=False, server_default=false()),
     Index("ix_secrets_until_unused", "id", **_only("until_unused")),
+    Index(None, "created_us", "id"),
 )
 
 # The last use of each secret, written with the batch of usage records that holds it.
