@@ -71,12 +71,12 @@ def test_new_step_below_what_stands_is_old_news() -> None:
     assert crossed == ()
 
 
-heights = st.lists(st.integers(1, 200), min_size=1, max_size=6, unique=True)
-ladders = heights.flatmap(
-    lambda ats: st.tuples(
-        *(st.integers(0, at).map(lambda until, at=at: Step(at, until)) for at in ats)
-    )
-)
+def of_heights(heights: list[int]) -> st.SearchStrategy[tuple[Step, ...]]:
+    """Ladders with steps at these heights."""
+    return st.tuples(*(st.builds(Step, st.just(at), st.integers(0, at)) for at in heights))
+
+
+ladders = st.lists(st.integers(1, 200), min_size=1, max_size=6, unique=True).flatmap(of_heights)
 values = st.lists(st.integers(0, 250), max_size=30)
 
 
