@@ -5,6 +5,8 @@ __all__ = ["ANSWERS", "BODIES", "IDS", "PROBLEM", "QUERIES"]
 from collections.abc import Mapping
 from typing import Any, Final
 
+from admin.api import usage_examples
+
 _AT = "2026-03-01T09:00:00.000Z"
 _USED_AT = "2026-03-14T07:12:55.210Z"
 _END = "2026-05-30T09:00:00.000Z"
@@ -165,7 +167,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "users.list": f"?account={_ACCOUNT_ID}",
     "keys.list": "?state=active&unused_for=90d&sort=last_used",
     "keys.export": "?limit=200",
-    "keys.requests": "?last=50",
+    **usage_examples.QUERIES,
     "audit.list": f"?target={_KEY_ID}",
     "events.list": "?after=0",
 }
@@ -262,24 +264,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "revoked_at": _USED_AT,
     },
     "keys.end_secret": _KEY_CHANGED,
-    "keys.requests": {
-        "id": _KEY_ID,
-        "requests": [
-            {
-                "at": _USED_AT,
-                "request_id": "3f74f560f31d699dbc4f20e06ac9d802",
-                "method": "GET",
-                "path": "/v1/dns/zones",
-                "route": "dns",
-                "status": 200,
-                "outcome": "ok",
-                "duration_ms": 12.4,
-                "bytes_in": 0,
-                "bytes_out": 5120,
-                "address": "203.0.113.7",
-            }
-        ],
-    },
+    **usage_examples.ANSWERS,
     "plans.list": {
         "plans": [
             {

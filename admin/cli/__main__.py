@@ -21,6 +21,7 @@ from admin.cli.keys import keys
 from admin.cli.operate import check, migrate, restart, serve
 from admin.cli.remote import Surroundings, surroundings
 from admin.cli.tokens import tokens
+from admin.cli.usage import usage
 from admin.cli.users import users
 from gateway import logs
 
@@ -43,6 +44,7 @@ app.add_typer(accounts, name="accounts")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 app.add_typer(keys, name="keys")
+app.add_typer(usage, name="usage")
 app.add_typer(records.audit, name="audit")
 app.add_typer(journal, name="journal")
 key_life.register(keys)

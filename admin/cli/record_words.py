@@ -1,6 +1,6 @@
-"""How requests, audit entries, events and checks are told."""
+"""How audit entries, events and checks are told."""
 
-__all__ = ["audit_row", "event_row", "limit_row", "rule_row", "usage_row", "verify_details"]
+__all__ = ["audit_row", "event_row", "limit_row", "rule_row", "verify_details"]
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,26 +9,9 @@ from typing import Any
 
 from admin.cli.times import told
 from admin.wire.checks import LimitLeft, RuleDocument, VerifyDocument
-from admin.wire.records import AuditDocument, EventDocument, UsageDocument
+from admin.wire.records import AuditDocument, EventDocument
 
-_UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 _VALUE_LENGTH_MAX = 60
-
-
-def usage_row(request: UsageDocument, now: datetime) -> dict[str, str]:
-    """A finished request for a list."""
-    return {
-        "when": told(request.at, now),
-        "method": request.method,
-        "path": request.path,
-        "route": request.route or "-",
-        "status": str(request.status),
-        "outcome": request.outcome,
-        "took": f"{request.duration_ms:.1f} ms",
-        "in": _size(request.bytes_in),
-        "out": _size(request.bytes_out),
-        "address": request.address,
-    }
 
 
 def audit_row(entry: AuditDocument, now: datetime) -> dict[str, str]:
@@ -113,8 +96,3 @@ def _left(limit: LimitLeft) -> str:
 
 def _told(at_seconds: int | None, now: datetime) -> str | None:
     return None if at_seconds is None else told(datetime.fromtimestamp(at_seconds, UTC), now)
-
-
-def _size(count: int) -> str:
-    size, unit = next(((size, unit) for size, unit in _UNITS if count >= size), (1, "B"))
-    return f"{count} B" if size == 1 else f"{count / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""`keywright audit`, `events`, `plans`, `usage` and `me`: what is configured, what has happened, who is asking."""
+"""`keywright audit`, `events`, `plans` and `me`: what is configured, what has happened, who is asking."""
 
 __all__ = ["audit", "register"]
 
@@ -11,9 +11,9 @@ from admin.cli.options import Account
 from admin.cli.output import plain, table
 from admin.cli.people_words import plan_row, scope_row
 from admin.cli.progress import waiting
-from admin.cli.record_words import audit_row, event_row, usage_row
+from admin.cli.record_words import audit_row, event_row
 from admin.cli.times import ago
-from admin.client.calls import keys, records, tokens
+from admin.client.calls import records, tokens
 from admin.client.pages import EVERY_ENTRY, EVERY_EVENT
 from admin.core.audit import parse_head
 
@@ -138,29 +138,6 @@ def plans(*, desk: Desk) -> None:
     desk.show(page, *([tables[0], plain(""), *tables[1:]] if tables else [nothing]))
 
 
-def usage(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, key_….")],
-    *,
-    desk: Desk,
-    last: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="How many requests.")
-    ] = 20,
-) -> None:
-    """Show a key's latest requests, newest first."""
-    found = desk.ask(keys.list_requests(key, last=last))
-    rows = [usage_row(request, desk.now) for request in found.requests]
-    if not rows:
-        desk.show(
-            found,
-            plain(
-                "No request of this key has been recorded yet; they appear within a second or two."
-            ),
-        )
-        return
-    spare = ("in", "out", "took", "route", "outcome", "address")
-    desk.show(found, table(list(rows[0]), [list(row.values()) for row in rows], spare))
-
-
 def me(*, desk: Desk) -> None:
     """Show who you are to Keywright, and what you may."""
     found = desk.ask(tokens.me())
@@ -174,5 +151,5 @@ def me(*, desk: Desk) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add these commands to those of the first level."""
-    for act in (events, plans, usage, me):
+    for act in (events, plans, me):
         command(app)(act)

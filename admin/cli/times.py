@@ -1,6 +1,6 @@
 """Times and durations, as people write and read them."""
 
-__all__ = ["ago", "ahead", "duration", "seconds", "told"]
+__all__ = ["ago", "ahead", "duration", "seconds", "told", "wire_moment"]
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,16 @@ def ago(text: str | None, now: datetime) -> datetime | None:
 def ahead(text: str | None, now: datetime) -> datetime | None:
     """A time, or as far ahead as a duration says. Raises Misuse for anything else."""
     return None if text is None else _moment(text, now, 1)
+
+
+def wire_moment(text: str | None, now: datetime) -> str | None:
+    """A time, or how long ago, as the API takes it. Raises Misuse for anything else."""
+    if text is None:
+        return None
+    wanted = text.strip().lower()
+    if _DURATION.fullmatch(wanted):
+        return wanted
+    return _moment(text, now, -1).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _moment(text: str, now: datetime, direction: int) -> datetime:

@@ -15,15 +15,27 @@ from pydantic import BaseModel, SecretStr
 
 from admin.client import connection
 from admin.client.call import Call
-from admin.client.calls import accounts, checks, key_life, keys, records, tokens, transfer, users
+from admin.client.calls import (
+    accounts,
+    checks,
+    key_life,
+    keys,
+    records,
+    tokens,
+    transfer,
+    usage,
+    users,
+)
 from admin.client.faults import ClientError
 from admin.client.message import Message, message, read
 from admin.client.pages import (
     EVERY_ACCOUNT,
+    EVERY_ACCOUNT_REQUEST,
     EVERY_ENTRY,
     EVERY_EVENT,
     EVERY_EXPORTED,
     EVERY_KEY,
+    EVERY_KEY_REQUEST,
     EVERY_TOKEN,
     EVERY_USER,
     Paged,
@@ -97,6 +109,8 @@ class Accounts(_Group):
     approve_access = _Sent(accounts.approve_access)
     deny_access = _Sent(accounts.deny_access)
     disable_access = _Sent(accounts.disable_access)
+    requests = _Sent(usage.list_account_requests)
+    all_requests = _Every(EVERY_ACCOUNT_REQUEST)
 
 
 class Users(_Group):
@@ -127,7 +141,8 @@ class Keys(_Group):
     all = _Every(EVERY_KEY)
     show = _Sent(keys.show_key)
     update = _Sent(keys.update_key)
-    requests = _Sent(keys.list_requests)
+    requests = _Sent(usage.list_key_requests)
+    all_requests = _Every(EVERY_KEY_REQUEST)
     disable = _Sent(key_life.disable_key)
     enable = _Sent(key_life.enable_key)
     rotate = _Sent(key_life.rotate_key)

@@ -2,10 +2,12 @@
 
 __all__ = [
     "EVERY_ACCOUNT",
+    "EVERY_ACCOUNT_REQUEST",
     "EVERY_ENTRY",
     "EVERY_EVENT",
     "EVERY_EXPORTED",
     "EVERY_KEY",
+    "EVERY_KEY_REQUEST",
     "EVERY_TOKEN",
     "EVERY_USER",
     "Paged",
@@ -23,6 +25,7 @@ from admin.client.calls.keys import list_keys
 from admin.client.calls.records import list_audit, list_events
 from admin.client.calls.tokens import list_tokens
 from admin.client.calls.transfer import export_keys
+from admin.client.calls.usage import list_account_requests, list_key_requests
 from admin.client.calls.users import list_users
 from admin.wire.records import EventPage
 
@@ -63,5 +66,7 @@ EVERY_USER = Paged(list_users, lambda page: page.users)
 EVERY_TOKEN = Paged(list_tokens, lambda page: page.tokens)
 EVERY_KEY = Paged(list_keys, lambda page: page.keys)
 EVERY_EXPORTED = Paged(export_keys, lambda page: page.lines)
+EVERY_KEY_REQUEST = Paged(list_key_requests, lambda page: page.requests)
+EVERY_ACCOUNT_REQUEST = Paged(list_account_requests, lambda page: page.requests)
 EVERY_ENTRY = Paged(list_audit, lambda page: page.entries)
 EVERY_EVENT = Paged(list_events, lambda page: page.events, _by_sequence)

@@ -13,6 +13,7 @@ from admin.operations.keys import KEY_ACTS
 from admin.operations.records import RECORD_ACTS
 from admin.operations.tokens import TOKEN_ACTS
 from admin.operations.transfer import TRANSFER_ACTS
+from admin.operations.usage import USAGE_ACTS
 from admin.operations.users import USER_ACTS
 
 ACTS: Final[Mapping[str, Act]] = MappingProxyType(
@@ -23,6 +24,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
         **KEY_ACTS,
         **TRANSFER_ACTS,
         **RECORD_ACTS,
+        **USAGE_ACTS,
         **CHECK_ACTS,
     }
 )

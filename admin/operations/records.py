@@ -1,4 +1,4 @@
-"""What is configured, and what has happened: plans, requests, the audit log, events."""
+"""What is configured, and what has happened: plans, the audit log, events."""
 
 __all__ = ["RECORD_ACTS"]
 
@@ -23,11 +23,7 @@ from admin.wire.records import (
     EventDocument,
     EventPage,
     EventQuery,
-    UsageDocument,
-    UsageList,
-    UsageQuery,
 )
-from gateway.core.record import UsageRecord
 
 
 async def _plans(services: Services, caller: Caller, _asked: Asked) -> PlanPage:
@@ -37,12 +33,6 @@ async def _plans(services: Services, caller: Caller, _asked: Asked) -> PlanPage:
         scopes=tuple(map(_scope, offered.scopes)),
         default_plan=offered.default_plan,
     )
-
-
-async def _requests(services: Services, caller: Caller, asked: Asked) -> UsageList:
-    key_id = asked.ids["key_id"]
-    found = await services.usage.latest(caller, key_id, asked.the_query(UsageQuery).last)
-    return UsageList(id=key_id, requests=tuple(map(_request, found)))
 
 
 async def _audit(services: Services, caller: Caller, asked: Asked) -> AuditPage:
@@ -112,22 +102,6 @@ def _scope(scope: Scope) -> ScopeDocument:
     )
 
 
-def _request(record: UsageRecord) -> UsageDocument:
-    return UsageDocument(
-        at=moment(record.at),
-        request_id=record.request_id,
-        method=record.method,
-        path=record.path,
-        route=record.route,
-        status=record.status,
-        outcome=record.outcome,
-        duration_ms=round(record.duration_seconds * 1000, 3),
-        bytes_in=record.bytes_in,
-        bytes_out=record.bytes_out,
-        address=record.address,
-    )
-
-
 def _entry(stored: Stored) -> AuditDocument:
     entry = stored.entry
     return AuditDocument(
@@ -161,7 +135,6 @@ def _event(event: Event) -> EventDocument:
 
 RECORD_ACTS: Final[Mapping[str, Act]] = {
     "plans.list": _plans,
-    "keys.requests": _requests,
     "audit.list": _audit,
     "audit.verify": _verify_audit,
     "events.list": _events,

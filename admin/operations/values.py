@@ -2,6 +2,7 @@
 
 __all__ = [
     "given",
+    "looked_back",
     "moment",
     "moment_or_none",
     "page_request",
@@ -50,6 +51,15 @@ def seconds_in(duration: str | None) -> float | None:
     if length > _SECONDS_MAX:
         raise Misuse(f"'{duration}' is longer than 100 years. Give a shorter time, or none.")
     return length
+
+
+def looked_back(moment_or_duration: str | None, now: float) -> float | None:
+    """A wire's moment as a service's time: `24h` lies that long before `now`. Raises Misuse."""
+    if moment_or_duration is None:
+        return None
+    if moment_or_duration[-1] in _UNITS:
+        return now - (seconds_in(moment_or_duration) or 0.0)
+    return datetime.fromisoformat(moment_or_duration.upper()).timestamp()
 
 
 def given(request: BaseModel, name: str) -> Any:  # noqa: ANN401 -- the field's type

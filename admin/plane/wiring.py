@@ -33,6 +33,7 @@ from admin.stores.keys import KeyStore
 from admin.stores.records import RecordStore
 from admin.stores.tokens import TokenStore
 from admin.stores.transfer import TransferStore
+from admin.stores.usage_requests import RequestStore
 from admin.stores.users import UserStore
 from gateway.app.admitting import Door
 from gateway.clock import SystemClock
@@ -47,7 +48,6 @@ from gateway.stores.redis_client import RedisStore
 from gateway.stores.schema import check_schema
 from gateway.stores.secret_hash import verify
 from gateway.stores.sql_engine import open_engine
-from gateway.stores.sql_usage import SqlKeyUsage
 
 # A person waits longer for an answer than a request may.
 _REDIS_SECONDS = 1.0
@@ -123,7 +123,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             clock=clock,
             rules=transfer_rules(settings),
         ),
-        usage=UsageService(keys, SqlKeyUsage(engine)),
+        usage=UsageService(RequestStore(engine), clock),
         records=RecordService(RecordStore(engine)),
         plans=PlanService(offered(settings)),
         checks=(

@@ -49,11 +49,10 @@ from admin.wire.records import (
     AuditVerifyQuery,
     EventPage,
     EventQuery,
-    UsageList,
-    UsageQuery,
 )
 from admin.wire.shapes import PageQuery
 from admin.wire.transfer import ExportPage, ExportQuery, ImportRequest, ImportResult
+from admin.wire.usage import RequestPage, RequestQuery
 
 CREATED = 201
 OK = 200
@@ -113,7 +112,9 @@ ENDPOINTS = (
     Endpoint("keys.regenerate", "POST", "/v1/keys/{key_id}/regenerate", "A new secret; the old one ends at once.", Permission.KEYS_WRITE, KeyRotated, Empty, is_versioned=True),
     Endpoint("keys.revoke", "POST", "/v1/keys/{key_id}/revoke", "Revoke a key for good, with the receipt of who enforces it.", Permission.KEYS_WRITE, KeyChanged, Empty, is_versioned=True),
     Endpoint("keys.end_secret", "POST", "/v1/keys/{key_id}/secrets/{secret_id}/end", "End a replaced secret before its time.", Permission.KEYS_WRITE, KeyChanged, Empty, is_versioned=True),
-    Endpoint("keys.requests", "GET", "/v1/keys/{key_id}/requests", "A key's latest requests.", Permission.USAGE_READ, UsageList, query=UsageQuery),
+    # what keys did
+    Endpoint("keys.requests", "GET", "/v1/keys/{key_id}/requests", "A key's requests, one by one, newest first.", Permission.USAGE_READ, RequestPage, query=RequestQuery),
+    Endpoint("accounts.requests", "GET", "/v1/accounts/{account_id}/requests", "The requests of all of an account's keys, newest first.", Permission.USAGE_READ, RequestPage, query=RequestQuery),
     # what is configured, what has happened
     Endpoint("plans.list", "GET", "/v1/plans", "The plans and scopes of the configuration.", Permission.PLANS_READ, PlanPage),
     Endpoint("audit.list", "GET", "/v1/audit", "Who did what, newest first.", Permission.AUDIT_READ, AuditPage, query=AuditQuery),

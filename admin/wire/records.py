@@ -1,4 +1,4 @@
-"""What has happened: requests, audit entries, events."""
+"""What has happened: audit entries, events."""
 
 __all__ = [
     "AuditDocument",
@@ -9,9 +9,6 @@ __all__ = [
     "EventDocument",
     "EventPage",
     "EventQuery",
-    "UsageDocument",
-    "UsageList",
-    "UsageQuery",
 ]
 
 from typing import Any
@@ -19,35 +16,6 @@ from typing import Any
 from pydantic import Field
 
 from admin.wire.shapes import Document, PageQuery, Request, Timestamp, Word
-
-
-class UsageDocument(Document):
-    """One finished request."""
-
-    at: Timestamp
-    request_id: str
-    method: str
-    path: str
-    route: str | None
-    status: int
-    outcome: str
-    duration_ms: float
-    bytes_in: int
-    bytes_out: int
-    address: str
-
-
-class UsageList(Document):
-    """A key's latest requests, newest first."""
-
-    id: str
-    requests: tuple[UsageDocument, ...]
-
-
-class UsageQuery(Request):
-    """How many."""
-
-    last: int = Field(default=20, ge=1, le=1000)
 
 
 class AuditDocument(Document):

@@ -1,12 +1,23 @@
 """How every document and request is written (RFC 8259, RFC 3339)."""
 
-__all__ = ["Document", "Duration", "Metadata", "PageQuery", "Request", "Text", "Timestamp", "Word"]
+__all__ = [
+    "Document",
+    "Duration",
+    "Metadata",
+    "Moment",
+    "PageQuery",
+    "Request",
+    "Text",
+    "Timestamp",
+    "Word",
+]
 
 import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -21,6 +32,8 @@ from admin.core.page import PAGE_MAX
 
 _RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]{1,9})?([Zz]|[+-][0-9:]{5})")
 
+_DURATION = re.compile(r"[1-9][0-9]{0,8}[smhdw]")
+
 
 def _read(value: object) -> object:
     """A time as RFC 3339 writes it; pydantic alone would also take a bare number for one."""
@@ -29,6 +42,17 @@ def _read(value: object) -> object:
     if _RFC3339.fullmatch(value) is None:
         raise ValueError("write a time as '2026-01-31T09:00:00Z'")
     return datetime.fromisoformat(value.upper())
+
+
+def _checked_moment(text: str) -> str:
+    if _DURATION.fullmatch(text) is None:
+        if _RFC3339.fullmatch(text) is None:
+            raise ValueError("write a time as '2026-01-31T09:00:00Z', or how long ago as '24h'")
+        try:
+            datetime.fromisoformat(text.upper())
+        except ValueError:
+            raise ValueError("there is no such time in the calendar") from None
+    return text
 
 
 def _written(moment: datetime) -> str:
@@ -44,8 +68,22 @@ Timestamp = Annotated[
 # A whole number and its unit, as the commands take it.
 Duration = Annotated[
     str,
-    StringConstraints(pattern=r"^[1-9][0-9]{0,8}[smhdw]$"),
+    StringConstraints(pattern=f"^{_DURATION.pattern}$"),
     Field(examples=["90d"], description="A whole number and s, m, h, d or w."),
+]
+# A time, or how long ago: whoever reads it knows what time it is.
+Moment = Annotated[
+    str,
+    AfterValidator(_checked_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
+            ]
+        }
+    ),
+    Field(examples=["24h", "2026-01-31T09:00:00Z"]),
 ]
 Text = Annotated[str, StringConstraints(max_length=1000)]
 # An id or a name to look for: longer than any that there is.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
-from admin.wire import checks, keys, people, receipt, records, transfer, words
+from admin.wire import checks, keys, people, receipt, records, transfer, usage, words
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
@@ -108,8 +108,11 @@ EVENT = records.EventDocument(
 )
 LINE = transfer.ExportLine(number=1, account="acc_1", name="ci", id="key_1")
 LEFT = checks.LimitLeft(name="default", quota=1000, window=60, remaining=940, reset_in=4)
-REQUEST = records.UsageDocument(
+REQUEST = usage.RequestDocument(
     at=NOW - MINUTES,
+    key="key_1",
+    account="acc_1",
+    secret_id="9aB3xxxxxxxx",
     request_id="r1",
     method="GET",
     path="/v1/dns/zones",
@@ -173,7 +176,7 @@ SAMPLES: Mapping[type[BaseModel], BaseModel] = {
         records.AuditPage(entries=(ENTRY,), next_cursor=None),
         records.AuditVerdict(ok=True, entries=7, head_sequence=7, head_hash="ab" * 32),
         records.EventPage(events=(EVENT,), last_sequence=9),
-        records.UsageList(id="key_1", requests=(REQUEST,)),
+        usage.RequestPage(requests=(REQUEST,), next_cursor=None),
         transfer.ImportResult(
             results=(transfer.ImportedLine(number=1, outcome="created", key="key_1"),)
         ),

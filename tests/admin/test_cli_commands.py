@@ -176,7 +176,7 @@ def test_usage_of_a_key_without_requests(keywright: Keywright, account: str) -> 
         "id"
     ]
 
-    assert keywright("usage", key_id, "--json").document == {"id": key_id, "requests": []}
+    assert keywright("usage", key_id, "--json").document == {"requests": [], "next_cursor": None}
     assert keywright("usage", key_id).code == 0
 
 

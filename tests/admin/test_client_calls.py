@@ -34,6 +34,18 @@ KEY_FIELDS: Mapping[str, Any] = {
     "owner": "usr_1",
 }
 PAGE = {"limit": 10, "cursor": "abc"}
+REQUESTS: Mapping[str, Any] = {
+    "since": "24h",
+    "until": "2027-03-01t00:00:00z",
+    "status": "4xx",
+    "outcome": "rate_limited",
+    "route": "dns",
+    "method": "get",
+    "path": "/v1/*",
+    "address": "192.0.2.7",
+    "request_id": "r1",
+    **PAGE,
+}
 REASON = {"reason": "they paid", "if_match": 1}
 
 
@@ -152,7 +164,8 @@ EXAMPLES: Mapping[str, Example] = {
     "keys.regenerate": Example("keys.regenerate", ("key_1",), {"if_match": 2}),
     "keys.revoke": Example("keys.revoke", ("key_1",), {"if_match": 2}),
     "keys.end_secret": Example("keys.end_secret", ("key_1", "9aB3xxxxxxxx"), {"if_match": 2}),
-    "keys.requests": Example("keys.requests", ("key_1",), {"last": 5}),
+    "keys.requests": Example("keys.requests", ("key_1",), REQUESTS),
+    "accounts.requests": Example("accounts.requests", ("acc_1",), REQUESTS),
     "plans.list": Example("plans"),
     "audit.list": Example(
         "audit.list",

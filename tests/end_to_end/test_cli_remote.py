@@ -193,6 +193,8 @@ DONE = [
     "keys import {file} --dry-run",
     "keys export --account {account}",
     "usage {key} --last 5",
+    "usage requests {account} --since 1h --until 2099-01-01 --status 4xx --outcome served --route dns",
+    "usage requests {key} --method GET --path /v1/* --address 192.0.2.7 --request-id r1",
     "audit list --target {waiting}",
     "audit list --account {waiting} --action access.request --since 1h --until 2099-01-01",
     "audit list --target nothing",
@@ -221,6 +223,7 @@ REFUSED = [
     "users show usr_none",
     "tokens revoke tok_none",
     "usage key_none",
+    "usage requests acc_none",
     "explain key_none --path /pub/x",
     "verify --scope read-write",
     "verify --path /adm/x --method DELETE",
@@ -241,6 +244,9 @@ MISUSED = [
     "users create --email {new_email} --name Jo --role member",
     "tokens create --name t --role member",
     "audit list --since yesterday",
+    "usage {key} --since yesterday",
+    "usage {key} --status 4x",
+    "usage {key} --since 1h --until 2h",
 ]
 
 

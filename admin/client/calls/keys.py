@@ -1,6 +1,6 @@
 """Calls about keys: made, looked for, changed."""
 
-__all__ = ["create_key", "list_keys", "list_requests", "show_key", "update_key"]
+__all__ = ["create_key", "list_keys", "show_key", "update_key"]
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,6 @@ from admin.wire.keys import (
     LimitDocument,
     NewKeyRequest,
 )
-from admin.wire.records import UsageList, UsageQuery
 from admin.wire.words import UNSET, Unset
 
 
@@ -136,12 +135,4 @@ def update_key(  # noqa: PLR0913 -- one parameter for each field
         {"key_id": key_id},
         body=KeyPatch.model_validate(body),
         if_match=if_match,
-    )
-
-
-def list_requests(key_id: str, *, last: int | None = None) -> Call[UsageList]:
-    """A key's latest requests, newest first."""
-    wanted = given(last=last)
-    return asked(
-        "keys.requests", UsageList, {"key_id": key_id}, query=UsageQuery.model_validate(wanted)
     )
