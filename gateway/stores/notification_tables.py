@@ -96,6 +96,8 @@ channels = Table(
     Column("failures", BigInteger, nullable=False, server_default="0"),
     Column("failing_since_us", BigInteger),
     Column("delivered_us", BigInteger),
+    # Until then nothing is sent to it: it failed a moment ago, or asked for it.
+    Column("rest_us", BigInteger),
     # When something is to be sent to it, None for nothing; and who is about it, until when at the latest.
     Column("due_us", BigInteger),
     Column("claimed_by", Text),

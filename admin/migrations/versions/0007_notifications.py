@@ -79,6 +79,7 @@ def _channels() -> None:
         sa.Column("failures", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("failing_since_us", sa.BigInteger),
         sa.Column("delivered_us", sa.BigInteger),
+        sa.Column("rest_us", sa.BigInteger),
         sa.Column("due_us", sa.BigInteger),
         sa.Column("claimed_by", sa.Text),
         sa.Column("claimed_until_us", sa.BigInteger),

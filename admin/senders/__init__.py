@@ -1,0 +1,1 @@
+"""What carries a notice out of the house: webhooks, e-mail, chat services. Drivers, each with a deadline."""
