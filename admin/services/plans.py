@@ -11,13 +11,16 @@ from gateway.core.limits import Limit
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an account on it may use; `member_scopes` None: all. Alerts are percents of the monthly quota."""
+    """What an account on it may use; `member_scopes` None: all.
+
+    Alerts are percents of the monthly quota, None: those of the installation.
+    """
 
     name: str
     limits: tuple[Limit, ...]
     member_scopes: tuple[str, ...] | None = None
     monthly_quota: int | None = None
-    alerts: tuple[int, ...] = ()
+    alerts: tuple[int, ...] | None = None
 
 
 class ScopeRule(NamedTuple):

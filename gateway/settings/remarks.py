@@ -80,7 +80,6 @@ def _admin_for_all(document: Document, settings: Settings) -> Iterator[Problem]:
 
 def _not_enforced(document: Document) -> Iterator[Problem]:
     for plan in document.names(("plans",)):
-        for name in ("monthly_quota", "alerts"):
-            path: FieldPath = ("plans", plan, name)
-            if document.get(path):
-                yield document.problem(path, "is accepted, but this version does not act on it yet")
+        path: FieldPath = ("plans", plan, "monthly_quota")
+        if document.get(path):
+            yield document.problem(path, "is accepted, but this version does not act on it yet")

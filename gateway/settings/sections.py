@@ -39,6 +39,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from gateway.core.keys import ApiAccess
 from gateway.core.limits import WINDOW_SECONDS_MAX, CountedPer
 from gateway.core.methods import METHODS
+from gateway.settings.alert_sections import AlertsSettings
 from gateway.settings.notification_sections import NotificationsSettings
 from gateway.settings.section import Section
 from gateway.settings.values import (
@@ -211,7 +212,7 @@ class PlanSettings(Section):
 
     limits: tuple[LimitSettings, ...] = (_DEFAULT_LIMIT,)
     monthly_quota: Count | None = None
-    alerts: tuple[Annotated[WholeNumber, Field(ge=1, le=100)], ...] = ()
+    alerts: tuple[Annotated[WholeNumber, Field(ge=1, le=100)], ...] | None = None
     member_scopes: tuple[ScopeName, ...] | None = None
 
 
@@ -303,6 +304,7 @@ class Settings(Section):
     usage: UsageSettings = UsageSettings()
     logs: LogsSettings = LogsSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     notifications: NotificationsSettings = NotificationsSettings()
     docs_url: WebUrl = "https://keywright.example/docs"
 

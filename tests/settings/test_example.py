@@ -9,7 +9,7 @@ from gateway.settings.problems import field_text
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "keywright.yaml"
 # "#name:" is a default that is commented out; "# text" is prose.
-DEFAULT = re.compile(r"^( *)#([a-z_]+:)", re.MULTILINE)
+DEFAULT = re.compile(r"^( *)#([a-z0-9_]+:)", re.MULTILINE)
 
 
 def _with_defaults(tmp_path: Path) -> Path:
@@ -40,7 +40,7 @@ def test_plain_sections_are_built_in(tmp_path: Path) -> None:
 
     for name in (
         *("listen", "admin", "store", "redis", "keys", "credentials"),
-        *("limits", "headers", "usage", "logs", "notifications"),
+        *("limits", "headers", "usage", "logs", "alerts", "notifications"),
     ):
         assert getattr(example, name) == getattr(usual, name)
     assert example.docs_url == usual.docs_url
@@ -51,7 +51,7 @@ def test_plain_sections_are_built_in(tmp_path: Path) -> None:
 def test_every_field_is_shown() -> None:
     """Whoever only reads the example has seen every field there is."""
     text = EXAMPLE.read_text()
-    shown = set(re.findall(r"[a-z_]+(?=: |:$)", text, re.MULTILINE))
+    shown = set(re.findall(r"[a-z0-9_]+(?=: |:$)", text, re.MULTILINE))
 
     assert {path.rpartition(".")[2] for path, _ in every_field()} <= shown
 

@@ -34,7 +34,7 @@ ROUTE = 'routes: [{name: all, match: {path: "/**"}, upstream: api}]\n'
         pytest.param(API + ROUTE + "admin: {host: localhost}", [], id="admin-on-localhost"),
         pytest.param(
             API + ROUTE + "plans: {starter: {monthly_quota: 5, alerts: [75]}}",
-            ["plans.starter.alerts", "plans.starter.monthly_quota"],
+            ["plans.starter.monthly_quota"],
             id="not-enforced",
         ),
     ],
