@@ -1,1 +1,1 @@
-"""The console: pages on the operations of the admin API, for those who hold keys and those who look after them."""
+"""The console: pages for people, on the same acts as the admin API. No page decides what may be done."""

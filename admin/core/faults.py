@@ -1,6 +1,6 @@
 """The ways in which the control plane says no. Each text is for whoever asked."""
 
-__all__ = ["Changed", "Conflict", "NotAllowed", "NotFound"]
+__all__ = ["Changed", "Conflict", "NotAllowed", "NotFound", "Reused"]
 
 from gateway.core.errors import KeywrightError, Misuse
 
@@ -19,3 +19,7 @@ class Conflict(KeywrightError):
 
 class Changed(KeywrightError):
     """Somebody else has changed it since the caller looked."""
+
+
+class Reused(Conflict):
+    """An Idempotency-Key that belongs to another request."""

@@ -15,6 +15,7 @@ import structlog
 from admin.api.app import api_app, malformed_answer
 from admin.api.authorize import authorize_routes
 from admin.plane.checking import forward_auth
+from admin.plane.console_wiring import mount_console
 from admin.plane.gathering import Gatherer
 from admin.plane.operations import operations_routes
 from admin.plane.readiness import State
@@ -71,6 +72,7 @@ async def _listening(
         )
         app.add_routes(authorize_routes(forward_auth(settings, door)))
         app.add_routes(operations_routes(gatherer))
+        mount_console(app, settings, services, door.clock)
         listener = AppListener(app, partial(malformed_answer, settings.docs_url))
         stack.push_async_callback(listener.close)
         await door.joined()

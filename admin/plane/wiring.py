@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.plane.checking import check_service, lone_check_service
+from admin.plane.console_wiring import Proving, console_services, password_verifier
 from admin.plane.rules import account_rules, key_rules, offered, transfer_rules
 from admin.services.accounts import AccountService
 from admin.services.catalogue import Services
@@ -70,6 +71,7 @@ class _Parts:
     peppers: Callable[[], Peppers]
     verifier: Verifier
     hashes: SlowHashes
+    passwords: Verifier
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +96,9 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
         peppers = functools.cache(
             lambda: load_peppers(settings.data_dir, revealed(settings.keys.pepper))
         )
-        parts = _Parts(settings, engine, redis, SystemClock(), peppers, verifier, hashes)
+        passwords = password_verifier()
+        stack.callback(passwords.close)
+        parts = _Parts(settings, engine, redis, SystemClock(), peppers, verifier, hashes, passwords)
         yield _services(parts, door)
 
 
@@ -132,4 +136,10 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             else check_service(settings, door)
         ),
         shown_once=ShownOnce(repeats, clock),
+        console=console_services(
+            settings,
+            engine,
+            clock,
+            Proving(parts.hashes.of, parts.passwords.verify, Sealer(parts.peppers)),
+        ),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
 from admin.services.checks import CheckService
+from admin.services.console import ConsoleServices
 from admin.services.housekeeping import Housekeeping
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
@@ -32,3 +33,4 @@ class Services:
     plans: PlanService
     checks: CheckService
     shown_once: ShownOnce
+    console: ConsoleServices

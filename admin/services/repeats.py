@@ -5,7 +5,7 @@ __all__ = ["Earlier", "Repeats"]
 from dataclasses import dataclass, field
 
 from admin.core.caller import Caller
-from admin.core.faults import Conflict
+from admin.core.faults import Conflict, Reused
 from admin.services.sealing import Sealer
 from admin.stores.idempotency import Claimed, IdempotencyStore
 
@@ -33,7 +33,7 @@ class Repeats:
     async def earlier(self, caller: Caller, now: float) -> Earlier:
         """What was made the first time; `now` is that of the transaction.
 
-        Raises Conflict when the key belongs to another request, StoreError.
+        Raises Reused when the key belongs to another request, Conflict, StoreError.
         """
         wanted = caller.idempotency
         found = None if wanted is None else await self._store.find(caller.id, wanted.key, now)
@@ -42,7 +42,7 @@ class Repeats:
                 "The answer to this Idempotency-Key is not kept any more. Use a new one."
             )
         if found.fingerprint != wanted.fingerprint:
-            raise Conflict(
+            raise Reused(
                 "This Idempotency-Key was used for another request. Use a new one for each request."
             )
         return Earlier(found.target_id, self._opened(caller, found))

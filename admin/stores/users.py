@@ -1,6 +1,6 @@
 """Users in SQL: written here, and read back as the control plane shows them."""
 
-__all__ = ["UserFilter", "UserStore", "UserView"]
+__all__ = ["UserFilter", "UserStore", "UserView", "user_view"]
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class UserStore:
             select(users).where(users.c.id == user_id).with_for_update()
         )
         row = found.one_or_none()
-        return None if row is None else _view(row)
+        return None if row is None else user_view(row)
 
     async def save(self, tx: Transaction, user: UserView) -> None:
         """Write a locked user back."""
@@ -97,11 +97,11 @@ class UserStore:
         rows = await read_rows(
             self._engine, "show a user", select(users).where(users.c.id == user_id)
         )
-        return _view(rows[0]) if rows else None
+        return user_view(rows[0]) if rows else None
 
     async def list(self, wanted: UserFilter, page: PageRequest) -> Page[UserView]:
         """The users that fit, oldest first."""
-        return await oldest_first(self._engine, users, _conditions(wanted), _view, page)
+        return await oldest_first(self._engine, users, _conditions(wanted), user_view, page)
 
 
 def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
@@ -135,7 +135,8 @@ def _columns(user: UserView) -> dict[str, Any]:
     }
 
 
-def _view(row: Row[Any]) -> UserView:
+def user_view(row: Row[Any]) -> UserView:
+    """The user of a row that holds all columns of one."""
     return UserView(
         id=row.id,
         email=row.email,

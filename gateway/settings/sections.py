@@ -40,6 +40,7 @@ from gateway.core.keys import ApiAccess
 from gateway.core.limits import WINDOW_SECONDS_MAX, CountedPer
 from gateway.core.methods import METHODS
 from gateway.settings.alert_sections import AlertsSettings
+from gateway.settings.console_sections import ConsoleSettings
 from gateway.settings.notification_sections import NotificationsSettings
 from gateway.settings.section import Section
 from gateway.settings.values import (
@@ -306,6 +307,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertsSettings = AlertsSettings()
     notifications: NotificationsSettings = NotificationsSettings()
+    console: ConsoleSettings = ConsoleSettings()
     docs_url: WebUrl = "https://keywright.example/docs"
 
     @model_validator(mode="before")

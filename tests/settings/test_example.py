@@ -40,7 +40,7 @@ def test_plain_sections_are_built_in(tmp_path: Path) -> None:
 
     for name in (
         *("listen", "admin", "store", "redis", "keys", "credentials"),
-        *("limits", "headers", "usage", "logs", "alerts", "notifications"),
+        *("limits", "headers", "usage", "logs", "alerts", "notifications", "console"),
     ):
         assert getattr(example, name) == getattr(usual, name)
     assert example.docs_url == usual.docs_url
@@ -63,6 +63,7 @@ def test_secrets_are_shown_as_references() -> None:
         "redis.url",
         "keys.pepper",
         "notifications.mail.password",
+        "console.oidc.client_secret",
     ]
     assert "{env: PEPPER}" in EXAMPLE.read_text()
     assert "{env: DATABASE_URL}" in EXAMPLE.read_text()

@@ -1,0 +1,98 @@
+"""From the settings to the console: its services, and its pages on the admin listener."""
+
+__all__ = ["Proving", "console_services", "mount_console", "password_verifier"]
+
+from typing import NamedTuple
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from admin.api.exchange import REQUEST_ID, address_of
+from admin.console.answering import console_routes
+from admin.console.arrival import Console, ConsoleTerms
+from admin.console.assets import Assets
+from admin.console.pages import OPEN_PAGES, PAGES
+from admin.console.rendering import Renderer
+from admin.services.attempts import Attempts
+from admin.services.catalogue import Services
+from admin.services.console import ConsoleServices
+from admin.services.passwords import Hash, PasswordService, Verify
+from admin.services.sealing import Sealer
+from admin.services.sign_ins import SignInService, SignInTerms
+from admin.stores.proofs import ProofStore
+from admin.stores.sign_ins import SignInStore
+from gateway.core.addresses import Networks
+from gateway.pipeline.verifier import Verifier
+from gateway.ports import Clock
+from gateway.settings import Settings
+from gateway.stores.secret_hash import verify
+
+# Each password takes 64 MiB and a tenth of a second; more than these wait in vain anyway.
+_PASSWORDS_WAITING_MAX = 50
+
+
+class Proving(NamedTuple):
+    """What passwords and second factors are kept and checked with."""
+
+    hash_texts: Hash
+    verify: Verify
+    sealer: Sealer
+
+
+def password_verifier() -> Verifier:
+    """Threads for passwords alone, so that they and admin tokens do not wait for each other; to be closed."""
+    return Verifier(verify, threads=1, waiting_max=_PASSWORDS_WAITING_MAX)
+
+
+def console_services(
+    settings: Settings, engine: AsyncEngine, clock: Clock, proving: Proving
+) -> ConsoleServices:
+    """Who is who."""
+    proofs, sign_ins = ProofStore(engine), SignInStore(engine)
+    terms = SignInTerms(
+        life_seconds=settings.console.sign_in_life_seconds,
+        idle_seconds=settings.console.sign_in_idle_seconds,
+    )
+    return ConsoleServices(
+        sealer=proving.sealer,
+        sign_ins=SignInService(sign_ins, clock, terms),
+        passwords=PasswordService(proofs, sign_ins, clock, proving.hash_texts, proving.verify),
+        attempts=Attempts(clock),
+    )
+
+
+def mount_console(
+    app: web.Application, settings: Settings, services: Services, clock: Clock
+) -> None:
+    """Add the console to the app of the admin API, after everything else that is served there."""
+    trusted = Networks(settings.listen.trusted_proxies)
+    assets = Assets()
+    console = Console(
+        services=services,
+        renderer=Renderer(assets),
+        sealer=services.console.sealer,
+        clock=clock,
+        terms=_terms(settings),
+        address_of=lambda request: address_of(request, trusted),
+        is_https=lambda request: _is_https(request, trusted),
+        request_id_of=lambda request: request[REQUEST_ID],
+    )
+    app.add_routes(console_routes(console, assets, PAGES, OPEN_PAGES))
+
+
+def _terms(settings: Settings) -> ConsoleTerms:
+    listen, console = settings.listen, settings.console
+    return ConsoleTerms(
+        public_url=console.public_url,
+        reauthenticate_seconds=console.reauthenticate_after_seconds,
+        api_url=console.api_url or f"http://{listen.host}:{listen.port}",
+        api_docs_url=console.api_docs_url,
+        docs_url=settings.docs_url,
+    )
+
+
+def _is_https(request: web.Request, trusted: Networks) -> bool:
+    """What a proxy that is believed says; we ourselves speak no TLS."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    host = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+    return trusted.contains(host) and request.headers.get("X-Forwarded-Proto", "") == "https"

@@ -1,0 +1,20 @@
+"""What the console needs besides the acts of the API: who somebody is, and that they are signed in."""
+
+__all__ = ["ConsoleServices"]
+
+from dataclasses import dataclass
+
+from admin.services.attempts import Attempts
+from admin.services.passwords import PasswordService
+from admin.services.sealing import Sealer
+from admin.services.sign_ins import SignInService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleServices:
+    """By whom it is done."""
+
+    sealer: Sealer
+    sign_ins: SignInService
+    passwords: PasswordService
+    attempts: Attempts

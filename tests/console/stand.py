@@ -1,0 +1,184 @@
+"""The console as it is served: a real socket, a real database, a real Valkey, two accounts, and people of each role."""
+
+__all__ = ["PASSWORD", "Account", "Browsing", "House", "Person", "housed"]
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from admin.api.app import api_app
+from admin.core.caller import Caller, Role, operator
+from admin.plane.console_wiring import mount_console
+from admin.plane.wiring import opened
+from admin.services.catalogue import Services
+from admin.services.keys import NewKey
+from admin.services.sign_ins import user_caller
+from admin.services.users import NewUser
+from admin.stores.users import UserView
+from gateway.clock import SystemClock
+from gateway.settings import load
+from tests.admin.api.stand import DOCS_URL, listening, write_settings
+
+ADMIN = operator("tests")
+PASSWORD = "correct horse battery staple"
+_CSRF = re.compile(r'name="_csrf" value="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user; `token` is the cookie of one sign-in of theirs."""
+
+    user: UserView
+    token: str
+
+    @property
+    def email(self) -> str:
+        """What they sign in with."""
+        return self.user.email
+
+    @property
+    def caller(self) -> Caller:
+        """Them, as somebody who asks a service."""
+        return user_caller(self.user, "127.0.0.1", "tests")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account with a member and a key; `ids` are by the name of the place that takes them in a path."""
+
+    id: str
+    name: str
+    member: Person
+    ids: Mapping[str, str]
+    words: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass
+class House:
+    """All of it. `own` and `other` are two accounts that must know nothing of each other."""
+
+    url: str
+    services: Services
+    admin: Person
+    own: Account
+    other: Account
+
+    async def person(
+        self, role: Role, account: str | None = None, name: str = "Ada", email: str = ""
+    ) -> Person:
+        """Somebody new, who is signed in."""
+        return await person(self.services, role, account, name=name, email=email)
+
+    @contextlib.asynccontextmanager
+    async def browsing(self, who: Person | None = None) -> AsyncIterator["Browsing"]:
+        """A browser without a screen: cookies, and forms as a browser sends them."""
+        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
+            if who is not None:
+                client.cookies.set("keywright", who.token, domain="127.0.0.1", path="/")
+            yield Browsing(client, self.url)
+
+
+@dataclass(frozen=True)
+class Browsing:
+    """Pages are got, forms are sent."""
+
+    client: httpx.AsyncClient
+    origin: str
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """A page."""
+        return await self.client.get(path, headers=headers)
+
+    async def csrf(self, path: str = "/sign-in") -> str:
+        """What the forms of a page carry."""
+        found = _CSRF.search((await self.get(path)).text)
+        assert found is not None
+        return found[1]
+
+    async def send(
+        self,
+        path: str,
+        fields: Mapping[str, Any] | None = None,
+        *,
+        page: str | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """Send a form of the page at `page`, or of the one that answers every signed-in user."""
+        token = await self.csrf(page or "/")
+        sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", **headers}
+        return await self.client.post(path, data={"_csrf": token, **(fields or {})}, headers=sent)
+
+    async def sign_in(self, email: str, password: str = PASSWORD, **more: str) -> httpx.Response:
+        """Send the sign-in form."""
+        fields = {"email": email, "password": password, **more}
+        return await self.send("/sign-in", fields, page="/sign-in")
+
+    @property
+    def cookie(self) -> str:
+        """The sign-in's cookie; empty without one."""
+        return self.client.cookies.get("keywright") or ""
+
+
+async def person(
+    services: Services,
+    role: Role,
+    account: str | None = None,
+    *,
+    name: str = "Ada",
+    email: str = "",
+    password: str = "",
+) -> Person:
+    """A user who is signed in; without `password` they have none, and no time is spent on hashing one."""
+    place = (account or "all").replace("_", "-").lower()
+    email = email or f"{name.lower()}.{role}@{place}.example"
+    made = await services.users.create(ADMIN, NewUser(email, name, role, account))
+    caller = user_caller(made, "127.0.0.1", "tests")
+    console = services.console
+    begun = await console.sign_ins.begin(caller, made, "password", "tests")
+    who = Person(made, begun.token)
+    if password:
+        await console.passwords.change(caller, password, begun.sign_in.id)
+    return who
+
+
+async def _account(services: Services, name: str) -> Account:
+    account = await services.accounts.create(ADMIN, name)
+    slug = account.id.replace("acc_", "").lower()
+    member = await person(
+        services, Role.MEMBER, account.id, name=name, email=f"member@{slug}.example"
+    )
+    key = await services.keys.create(
+        member.caller, NewKey(account.id, f"{name}-dns-sync", scopes=["read-only"])
+    )
+    ids = {
+        "account_id": account.id,
+        "key_id": key.key.id,
+        "secret_id": key.key.secrets[0].id,
+        "user_id": member.user.id,
+        "sign_in_id": (await services.console.sign_ins.list(member.caller))[0].id,
+    }
+    return Account(account.id, name, member, ids, frozenset(ids.values()) | {name, member.email})
+
+
+@contextlib.asynccontextmanager
+async def housed(
+    folder: Path,
+    sql_url: str,
+    valkey_url: str,
+    **sections: Any,  # noqa: ANN401 -- what YAML can hold
+) -> AsyncIterator[House]:
+    """The console on these stores; `sections` replace those of the stand's settings."""
+    settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
+    clock = SystemClock()
+    async with opened(settings) as services:
+        app = api_app(services, clock, docs_url=DOCS_URL, trusted_proxies=("127.0.0.0/8",))
+        mount_console(app, settings, services, clock)
+        admin = await person(services, Role.ADMIN, name="Grace")
+        own, other = await _account(services, "Acme"), await _account(services, "Zebra")
+        async with listening(app) as url:
+            yield House(url, services, admin, own, other)
