@@ -36,7 +36,7 @@ class ConsoleTerms:
 
     Who has not shown for `reauthenticate_seconds` who they are has to before anything dangerous.
     `api_url` is where customers find the API, `api_docs_url` what it is explained by, `docs_url` where the
-    product's own pages live.
+    product's own pages live; `example_path` is a path of the API to try a key with.
     """
 
     public_url: str | None = None
@@ -44,6 +44,12 @@ class ConsoleTerms:
     api_url: str = "http://127.0.0.1:8080"
     api_docs_url: str | None = None
     docs_url: str = ""
+    example_path: str = "/"
+
+    @property
+    def example_url(self) -> str:
+        """What the first call with a key asks for."""
+        return f"{self.api_url.rstrip('/')}{self.example_path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,7 +214,7 @@ def _table(chart: Chart) -> Markup:
         for index, when in enumerate(chart.moments)
     )
     return Markup(
-        '<details class="figures"><summary>The same as a table</summary>'
+        '<details class="as-table"><summary>The same as a table</summary>'
         '<div class="scroll" tabindex="0" role="region" aria-label="{}">'
         '<table><thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div></details>'
     ).format(chart.title, chart.first_column, head, rows)

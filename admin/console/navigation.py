@@ -26,7 +26,14 @@ class Item(NamedTuple):
     is_here: bool
 
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry("API access", "/access", Permission.ACCOUNTS_READ, is_operators=False),
+    Entry("Keys", "/keys", Permission.KEYS_READ),
+    Entry("Requests for access", "/access-requests", Permission.ACCESS_DECIDE, is_operators=True),
+    Entry("Accounts", "/accounts", Permission.ACCOUNTS_READ, is_operators=True),
+    Entry("Users", "/users", Permission.USERS_READ),
+    Entry("Audit log", "/audit", Permission.AUDIT_READ),
+)
 
 
 def navigation(caller: Caller, path: str) -> tuple[Item, ...]:

@@ -50,11 +50,14 @@ class Unfit(Exception):
     the whole. `status` is 422, or 409 when somebody else has changed it meanwhile, or the form was sent before.
     """
 
-    def __init__(self, errors: Mapping[str, str], status: int = 422) -> None:
-        """`errors` is not empty."""
+    def __init__(
+        self, errors: Mapping[str, str], status: int = 422, *, is_repeated: bool = False
+    ) -> None:
+        """`errors` is not empty. `is_repeated`: the very same form was sent before, and did what it is for."""
         super().__init__("a form was refused")
         self.errors = dict(errors)
         self.status = status
+        self.is_repeated = is_repeated
 
     @property
     def words(self) -> str:
@@ -138,7 +141,9 @@ class Visit(Arrival):
         try:
             document = await ACTS[name](self.services, caller, asked)
         except Reused:
-            raise Unfit({"": "This form was sent already; it was done once."}, 409) from None
+            raise Unfit(
+                {"": "This form was sent already; it was done once."}, 409, is_repeated=True
+            ) from None
         except (Changed, Conflict) as error:
             raise Unfit({"": str(error)}, HTTPStatus.CONFLICT) from None
         except NotFound:
@@ -167,6 +172,7 @@ class Visit(Arrival):
             "user": self.user,
             "navigation": self.navigation,
             "may": self.may,
+            "sees_all": self.caller.account_id is None,
             "Permission": Permission,
         }
 

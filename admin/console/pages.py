@@ -4,7 +4,16 @@ __all__ = ["OPEN_PAGES", "PAGES"]
 
 from collections.abc import Sequence
 
+from admin.console.keys.life import LIFE_PAGES
+from admin.console.keys.listing import LISTING_PAGES
+from admin.console.keys.making import MAKING_PAGES
+from admin.console.keys.single import SINGLE_PAGES
+from admin.console.operate.audit import AUDIT_PAGES
+from admin.console.operate.unused import UNUSED_PAGES
 from admin.console.page import OpenPage, Page
+from admin.console.people.access import ACCESS_PAGES
+from admin.console.people.accounts import ACCOUNT_PAGES
+from admin.console.people.users import USER_PAGES
 from admin.console.proving import PROVING_PAGES
 from admin.console.sign_in import SIGN_IN_PAGES, SIGN_OUT_PAGES
 from admin.console.start import START_PAGES
@@ -13,5 +22,14 @@ PAGES: Sequence[Page] = (
     *START_PAGES,
     *SIGN_OUT_PAGES,
     *PROVING_PAGES,
+    *LISTING_PAGES,
+    *MAKING_PAGES,
+    *UNUSED_PAGES,
+    *SINGLE_PAGES,
+    *LIFE_PAGES,
+    *ACCESS_PAGES,
+    *ACCOUNT_PAGES,
+    *USER_PAGES,
+    *AUDIT_PAGES,
 )
 OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES,)

@@ -10,6 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from admin.console.assets import Assets
+from admin.console.charts import bar_of
+from admin.console.figures import latency, length
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 # Above each of these, the next unit is used.
@@ -29,12 +31,15 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.globals["asset"] = assets.path
+        self._templates.globals |= {"asset": assets.path, "bar_of": bar_of}
         self._templates.filters |= {
             "when": _when,
             "day": _day,
             "thousands": _thousands,
             "bytes": _bytes,
+            "latency": latency,
+            "length_of": length,
+            "plain": _plain,
         }
 
     def page(self, template: str, context: Mapping[str, Any]) -> str:
@@ -87,6 +92,15 @@ def _distance(seconds: float) -> str:
     count = int(length // each)
     words = f"{count} {unit}{'' if count == 1 else 's'}"
     return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def _plain(value: object) -> str:
+    """A value of the audit log, as somebody reads it."""
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return str(value)
 
 
 def _thousands(value: float) -> str:

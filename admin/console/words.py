@@ -3,10 +3,13 @@
 __all__ = [
     "ENVIRONMENTS",
     "OUTCOMES",
+    "ROLES",
     "STATES",
     "TYPES",
     "ScopeWords",
     "action_words",
+    "boxes",
+    "explained",
     "outcome_words",
     "receipt_words",
     "scope_words",
@@ -39,13 +42,19 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, str]]] = {
     "live": ("Live", "For real use."),
     "test": ("Test", "For trying out; it can be told from a live one at a glance."),
 }
+# What each may, in a sentence.
+ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "admin": ("Admin", "Looks after all accounts, and may do everything."),
+    "member": ("Member", "Makes and ends keys in one account, within what its plan offers."),
+    "viewer": ("Viewer", "Looks at everything in one account, or in all, and changes nothing."),
+}
 # What it is called, and how it looks.
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "active": ("Active", "good"),
-    "disabled": ("Disabled", "quiet"),
+    "disabled": ("Disabled", "plain"),
     "revoked": ("Revoked", "bad"),
     "expired": ("Expired", "bad"),
-    "not_yet_valid": ("Not yet valid", "quiet"),
+    "not_yet_valid": ("Not yet valid", "plain"),
 }
 OUTCOMES: Final[Mapping[str, str]] = {
     **{refusal.code: refusal.title for refusal in Refusal},
@@ -74,6 +83,16 @@ def scope_words(scope: ScopeDocument) -> ScopeWords:
     """What a key with this scope may do, in a sentence."""
     sentences = [_sentence(rule) for rule in scope.rules] or ["Nothing."]
     return ScopeWords(scope.name, _title(scope.name), " ".join(dict.fromkeys(sentences)))
+
+
+def boxes(scopes: Iterable[ScopeWords]) -> list[tuple[str, str, str]]:
+    """Scopes as choices of a form: value, words, explanation."""
+    return [(one.name, one.title, one.sentence) for one in scopes]
+
+
+def explained(named: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Types, environments or roles as choices of a form: value, words, explanation."""
+    return [(name, title, why) for name, (title, why) in named.items()]
 
 
 def outcome_words(outcome: str) -> str:

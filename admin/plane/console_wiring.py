@@ -88,7 +88,14 @@ def _terms(settings: Settings) -> ConsoleTerms:
         api_url=console.api_url or f"http://{listen.host}:{listen.port}",
         api_docs_url=console.api_docs_url,
         docs_url=settings.docs_url,
+        example_path=_example_path(settings),
     )
+
+
+def _example_path(settings: Settings) -> str:
+    """A path that the first route takes: what stands before its first placeholder."""
+    pattern = settings.routes[0].match.path[0] if settings.routes else "/"
+    return f"{pattern.partition('*')[0].rstrip('/')}/" if "*" in pattern else pattern
 
 
 def _is_https(request: web.Request, trusted: Networks) -> bool:

@@ -5,14 +5,14 @@ __all__ = ["PASSWORD", "Account", "Browsing", "House", "Person", "housed"]
 import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from admin.api.app import api_app
-from admin.core.caller import Caller, Role, operator
+from admin.core.caller import Caller, Idempotency, Role, operator
 from admin.plane.console_wiring import mount_console
 from admin.plane.wiring import opened
 from admin.services.catalogue import Services
@@ -155,7 +155,11 @@ async def _account(services: Services, name: str) -> Account:
     key = await services.keys.create(
         member.caller, NewKey(account.id, f"{name}-dns-sync", scopes=["read-only"])
     )
+    once = f"made-by-{name.lower():_<12}"
+    asking = replace(member.caller, idempotency=Idempotency(once, "tests"))
+    await services.keys.create(asking, NewKey(account.id, f"{name}-spare", scopes=["read-only"]))
     ids = {
+        "once": once,
         "account_id": account.id,
         "key_id": key.key.id,
         "secret_id": key.key.secrets[0].id,

@@ -1,0 +1,1 @@
+"""Pages of keys: the table, making one, one key, its life."""

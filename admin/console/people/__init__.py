@@ -1,0 +1,1 @@
+"""Pages of accounts, their access to the API, and users."""
