@@ -28,6 +28,7 @@ from gateway.core.leases import Tally
 from gateway.core.limits import Grant
 from gateway.core.methods import METHODS
 from gateway.core.record import UsageRecord
+from gateway.notified import NotificationTally
 from gateway.ports import Clock
 from gateway.series import OTHER, SeriesTable
 
@@ -112,6 +113,7 @@ class Metrics:
         self._clock = clock
         # Written where tokens are borrowed.
         self.leases = Tally()
+        self.notifications = NotificationTally()
         # Requests that are still to be counted.
         self._finished: list[_Finished] = []
         self._grants: list[Grant] = []
@@ -340,6 +342,7 @@ class Metrics:
             "How long ago the oldest request ended that is in the journal and not in SQL.",
             value=self._usage_lag_seconds,
         )
+        yield from self.notifications.families()
         lags = HistogramMetricFamily(
             "keywright_event_loop_lag_seconds",
             "How late the event loop woke up, sampled four times a second.",

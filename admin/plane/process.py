@@ -17,6 +17,7 @@ from admin.api.authorize import authorize_routes
 from admin.plane.checking import forward_auth
 from admin.plane.console_wiring import mount_console
 from admin.plane.gathering import Gatherer
+from admin.plane.notifying import notifying
 from admin.plane.operations import operations_routes
 from admin.plane.readiness import State
 from admin.plane.wiring import opened
@@ -64,6 +65,7 @@ async def _listening(
         services = await stack.enter_async_context(opened(settings, door))
         crew = await stack.enter_async_context(Crew())
         _ = crew.start("housekeeping", services.housekeeping.run())
+        await stack.enter_async_context(notifying(settings, door))
         app = api_app(
             services,
             door.clock,

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.plane.checking import check_service, lone_check_service
 from admin.plane.console_wiring import Proving, console_services, password_verifier
+from admin.plane.notifying import channel_service, delivery_service
 from admin.plane.rules import account_rules, key_rules, offered, transfer_rules
 from admin.services.accounts import AccountService
 from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
 from admin.services.hashing import SlowHashes
 from admin.services.housekeeping import Housekeeping
+from admin.services.inbox import InboxService
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
@@ -30,6 +32,7 @@ from admin.services.users import UserService
 from admin.stores.accounts import AccountStore
 from admin.stores.concerned import ConcernedSecrets
 from admin.stores.idempotency import IdempotencyStore
+from admin.stores.inbox import InboxStore
 from admin.stores.keys import KeyStore
 from admin.stores.records import RecordStore
 from admin.stores.tokens import TokenStore
@@ -109,6 +112,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
     repeats = Repeats(claims, Sealer(parts.peppers))
     enforcement = Enforcement(announcer, ConcernedSecrets(engine))
     keys = KeyService(key_store, announcer, repeats, clock, key_rules(settings))
+    channels = channel_service(settings, engine, repeats, parts.peppers, clock)
     return Services(
         accounts=AccountService(
             AccountStore(engine), enforcement, repeats, clock, account_rules(settings)
@@ -129,6 +133,9 @@ def _services(parts: _Parts, door: Door | None) -> Services:
         ),
         usage=UsageService(RequestStore(engine), clock),
         records=RecordService(RecordStore(engine)),
+        channels=channels,
+        deliveries=delivery_service(settings, engine, channels, repeats, clock),
+        inbox=InboxService(InboxStore(engine)),
         plans=PlanService(offered(settings)),
         checks=(
             lone_check_service(settings, engine, parts.redis, clock)

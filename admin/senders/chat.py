@@ -1,6 +1,6 @@
 """Chat and push services, through the Apprise library: as many as it knows, as few as the operator allows.
 
-It is synchronous, and connects by libraries of its own choice; so it runs in a few fenced threads.
+It is synchronous, and connects by libraries of its own choice; so it runs in threads of its own, which are fenced.
 """
 
 __all__ = ["ChatSender", "chat_problem", "scheme_of"]
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,31})://")
 _URL_MAX: Final = 2000
-_THREADS: Final = 8
 _CONNECT_SECONDS: Final = 4.0
 
 
@@ -45,14 +44,19 @@ class ChatSender:
     """Never follows a redirect, always checks certificates, whatever the URL asks for."""
 
     def __init__(
-        self, rules: NetworkRules, schemes: Collection[str], *, deadline_seconds: float
+        self,
+        rules: NetworkRules,
+        schemes: Collection[str],
+        *,
+        deadline_seconds: float,
+        threads: int,
     ) -> None:
         """`schemes` are those that the operator allows now: a channel made earlier may have another."""
         self._schemes = frozenset(schemes)
         self._deadline = deadline_seconds
-        self._free = asyncio.Semaphore(_THREADS)
+        self._free = asyncio.Semaphore(threads)
         self._pool = ThreadPoolExecutor(
-            _THREADS,
+            threads,
             thread_name_prefix="chat",
             initializer=_begin,
             initargs=(rules,),

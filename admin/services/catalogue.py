@@ -5,9 +5,12 @@ __all__ = ["Services"]
 from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
+from admin.services.channels import ChannelService
 from admin.services.checks import CheckService
 from admin.services.console import ConsoleServices
+from admin.services.deliveries import DeliveryService
 from admin.services.housekeeping import Housekeeping
+from admin.services.inbox import InboxService
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
@@ -30,6 +33,9 @@ class Services:
     transfer: TransferService
     usage: UsageService
     records: RecordService
+    channels: ChannelService
+    deliveries: DeliveryService
+    inbox: InboxService
     plans: PlanService
     checks: CheckService
     shown_once: ShownOnce

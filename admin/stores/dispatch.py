@@ -139,7 +139,9 @@ class DispatchStore:
             channel = await _held(tx.connection, claim)
             if channel is None:
                 return None
-            await _write_attempt(tx.connection, delivery, result)
+            if not await _write_attempt(tx.connection, delivery, result):
+                # Written before, by a commit that nobody heard of.
+                return channel
             health = _health(channel, result)
             await tx.connection.execute(
                 update(channels)
@@ -210,12 +212,27 @@ async def _held(connection: AsyncConnection, claim: Claim) -> ChannelView | None
     return None if row is None else view_of(row)
 
 
-async def _write_attempt(connection: AsyncConnection, delivery: Delivery, result: Result) -> None:
+async def _write_attempt(connection: AsyncConnection, delivery: Delivery, result: Result) -> bool:
     if result.is_delivered:
         state = DeliveryState.DELIVERED
     else:
         state = DeliveryState.FAILED if result.next_at is None else DeliveryState.PENDING
     is_over = state is not DeliveryState.PENDING
+    done = await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery.id, deliveries.c.attempts == delivery.attempts)
+        .values(
+            state=state.value,
+            attempts=delivery.attempts + 1,
+            tries=delivery.tries + 1,
+            due_us=to_us(result.at if result.next_at is None else result.next_at),
+            finished_us=to_us(result.at) if is_over else None,
+            status=result.status,
+            detail=result.detail,
+        )
+    )
+    if done.rowcount == 0:
+        return False
     await connection.execute(
         insert(delivery_attempts).values(
             delivery_id=delivery.id,
@@ -227,19 +244,7 @@ async def _write_attempt(connection: AsyncConnection, delivery: Delivery, result
             detail=result.detail,
         )
     )
-    await connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery.id)
-        .values(
-            state=state.value,
-            attempts=delivery.attempts + 1,
-            tries=delivery.tries + 1,
-            due_us=to_us(result.at if result.next_at is None else result.next_at),
-            finished_us=to_us(result.at) if is_over else None,
-            status=result.status,
-            detail=result.detail,
-        )
-    )
+    return True
 
 
 def _health(channel: ChannelView, result: Result) -> dict[str, Any]:

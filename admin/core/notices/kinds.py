@@ -93,11 +93,16 @@ def _severity(word: object, default: Severity) -> Severity:
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return _storable(value).strip() if isinstance(value, str) else ""
+
+
+def _storable(text: str) -> str:
+    """`text` as every database and every message can hold it."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _plain(value: object) -> str:
-    return value if isinstance(value, str) else ("" if value is None else str(value))
+    return "" if value is None else _storable(str(value))
 
 
 def _filled(pattern: str, facts: Mapping[str, str]) -> str:
