@@ -12,13 +12,14 @@ __all__ = [
     "KeyUsageReader",
     "Limiter",
     "StoredKey",
+    "UsageRun",
     "UsageSink",
     "UsageStore",
 ]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.core.changes import Change, Receipt
 from gateway.core.keys import Key, KeyDigest
@@ -162,11 +163,22 @@ class KeyUsageReader(Protocol):
         ...
 
 
-class UsageStore(Protocol):
-    """Where the ledger writes (SQL). Writing the same (worker, sequence) twice changes nothing."""
+class UsageRun(NamedTuple):
+    """Records of one worker, numbered upwards from `first_sequence` without a gap."""
 
-    async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
-        """Store `records`, numbered upwards from `first_sequence`, in one transaction. Raises StoreError."""
+    worker: str
+    first_sequence: int
+    records: Sequence[UsageRecord]
+
+
+class UsageStore(Protocol):
+    """Where the ledger writes (SQL), and where what is written again changes nothing.
+
+    A worker's records are written in the order of their numbers: behind what is stored of it, or again.
+    """
+
+    async def ship(self, runs: Sequence[UsageRun]) -> None:
+        """Store what is not stored yet, with all that is counted of it, in one transaction. Raises StoreError."""
         ...
 
     async def count_refused(self, worker: str, totals: Mapping[tuple[int, str], int]) -> None:

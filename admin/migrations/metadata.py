@@ -7,4 +7,5 @@ import gateway.stores.alert_tables  # noqa: F401
 import gateway.stores.console_tables  # noqa: F401
 import gateway.stores.notification_tables  # noqa: F401
 import gateway.stores.tables  # noqa: F401
+import gateway.stores.usage_tables  # noqa: F401
 from gateway.stores.metadata import METADATA

@@ -102,12 +102,11 @@ def checked_filter(wanted: RequestFilter) -> RequestFilter:
 
 
 def _cursor(place: Place, order: str) -> str:
-    return encoded(order, place.at_us, f"{place.sequence}/{place.worker}")
+    return encoded(order, place.at_us, str(place.id))
 
 
 def _place(cursor: str, order: str) -> Place:
-    at_us, rest = decoded_number(cursor, order)
-    sequence, slash, worker = rest.partition("/")
-    if not (slash and sequence.isascii() and sequence.isdecimal() and len(sequence) < 19):  # noqa: PLR2004 -- 64 bits
+    at_us, id_ = decoded_number(cursor, order)
+    if not (id_.isascii() and id_.isdecimal() and len(id_) < 19):  # noqa: PLR2004 -- 64 bits
         raise Misuse(_NOT_OURS)
-    return Place(at_us, worker, int(sequence))
+    return Place(at_us, int(id_))

@@ -30,11 +30,10 @@ _DAY_US: Final = 86_400_000_000
 
 
 class Place(NamedTuple):
-    """Where a record stands among all: when it began, and its worker and number among those of one moment."""
+    """Where a record stands among all: when it began, and its id among those of one moment."""
 
     at_us: int
-    worker: str
-    sequence: int
+    id: int
 
 
 class Way(Enum):
@@ -177,7 +176,7 @@ def _of_key(
         conditions.append(at >= to_us(wanted.since))
     if wanted.until is not None:
         conditions.append(at < to_us(wanted.until))
-    # The moment once more by itself: neither database finds its way in the index by three columns of which it has one.
+    # The moment once more by itself: neither database finds its way in the index by two columns of which it has one.
     if way is Way.NEWEST_FIRST:
         if behind is not None:
             conditions += (at <= behind.at_us, place < tuple_(*behind))
@@ -202,7 +201,7 @@ def _merged(selects: Sequence[Select[Any]], way: Way) -> Select[Any]:
 
 def _order(columns: ReadOnlyColumnCollection[str, Any], way: Way) -> list[ColumnElement[Any]]:
     """The columns of a place."""
-    place = [columns.at_us, columns.worker, columns.sequence]
+    place = [columns.at_us, columns.id]
     return place if way is Way.OLDEST_FIRST else [column.desc() for column in place]
 
 
@@ -235,7 +234,7 @@ def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _place(row: Row[Any]) -> Place:
-    return Place(row.at_us, row.worker, row.sequence)
+    return Place(row.at_us, row.id)
 
 
 def _logged(row: Row[Any]) -> Logged:

@@ -6,12 +6,14 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Generator
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiosqlite import Connection
 from sqlalchemy import FromClause, exc
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+Result = TypeVar("Result")
 
 # How long a closing connection is waited for, before and after the interrupt; its thread goes on.
 _CLOSE_SECONDS = 0.25
@@ -48,9 +50,9 @@ class PatientConnection(Connection):
             # It stops itself when it could not be opened; its last words need a loop that still runs.
             yield from self._wait_until_stopped().__await__()
 
-    async def in_thread(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Run `work` where everything that asks SQLite runs. Raises what `work` raises."""
-        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+    async def in_thread(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """What `work` returns, run where everything that asks SQLite runs. Raises what `work` raises."""
+        return cast(Result, await self._execute(work, self._conn))  # type: ignore[no-untyped-call]
 
     def stop(self) -> asyncio.Future[None] | None:
         """Close behind what still runs, then end the thread; the future tells when."""
@@ -77,15 +79,15 @@ class PatientConnection(Connection):
 
 
 async def run_in_thread(
-    opened: AsyncConnection, work: Callable[[sqlite3.Connection], object]
-) -> None:
+    opened: AsyncConnection, work: Callable[[sqlite3.Connection], Result]
+) -> Result:
     """One visit to the connection's thread for several statements. `work` leaves no transaction open.
 
     Raises DBAPIError for what SQLite raises. If the caller stops waiting, the connection is given up.
     """
     connection = cast(PatientConnection, (await opened.get_raw_connection()).driver_connection)
     try:
-        await connection.in_thread(work)
+        return await connection.in_thread(work)
     except sqlite3.Error as error:
         # Without the statement and its words: they are not for a log.
         kind = getattr(exc, type(error).__name__, exc.DBAPIError)

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Row, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.core.record import UsageRecord
+from gateway.ports import UsageRun
 from gateway.stores.sql_engine import (
     READ_SECONDS,
     WRITE_SECONDS,
@@ -21,14 +22,9 @@ from gateway.stores.sql_engine import (
 )
 from gateway.stores.sql_sqlite import run_in_thread
 from gateway.stores.tables import from_us, refused_requests, usage_records
-from gateway.stores.usage_batch import (
-    UsageBatch,
-    clean,
-    fresh_days,
-    record_columns,
-    write_postgresql,
-    write_sqlite,
-)
+from gateway.stores.usage_batch import UsageBatch, batch_of, clean
+from gateway.stores.usage_days import DAY_US
+from gateway.stores.usage_sqlite import write_sqlite
 
 # What is forgotten is written once more, in vain.
 _DAYS_MAX = 200_000
@@ -40,38 +36,61 @@ class SqlUsageStore:
     def __init__(self, engine: AsyncEngine, deadline_seconds: float = WRITE_SECONDS) -> None:
         """Each call raises StoreError after `deadline_seconds`."""
         self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
         self._deadline_seconds = deadline_seconds
         # Of which keys the day of their last use is known to stand in SQL.
         self._days: dict[str, int] = {}
+        # Which days have a table of their own to be written to.
+        self._partitions: set[int] = set()
 
     async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
-        """Store `records`, numbered upwards from `first_sequence`; what is there already stays. Raises StoreError."""
-        if not records:
-            return
-        # Thousands of rows: whatever else this process answers does not wait for them.
-        batch = await asyncio.to_thread(self._batch, worker, first_sequence, records)
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        async with (
-            store_errors("write usage", self._deadline_seconds),
-            self._engine.connect() as opened,
-        ):
-            if is_sqlite:
-                await run_in_thread(opened, partial(write_sqlite, batch=batch))
-            else:
-                options = {"isolation_level": "AUTOCOMMIT"}
-                await write_postgresql(await opened.execution_options(**options), batch)
+        """Store `records`, numbered upwards from `first_sequence`. Raises StoreError.
+
+        Below the highest number that was ever stored of `worker` nothing is: that is taken for stored.
+        """
+        await self.ship([UsageRun(worker, first_sequence, records)])
+
+    async def ship(self, runs: Sequence[UsageRun]) -> None:
+        """Store what is not stored yet, with all that is counted of it, in one transaction. Raises StoreError."""
+        positions: Mapping[str, int] = {}
+        while True:
+            # Thousands of rows: whatever else this process answers does not wait for them.
+            batch = await asyncio.to_thread(batch_of, runs, positions, self._days)
+            if not batch.rows:
+                return
+            positions = await self._write(batch)
+            if not batch.is_behind(positions):
+                break
         if len(self._days) > _DAYS_MAX:
             self._days.clear()
         self._days.update(batch.days)
 
-    def _batch(
-        self, worker: str, first_sequence: int, records: Sequence[UsageRecord]
-    ) -> UsageBatch:
-        rows = [
-            (worker, sequence, *record_columns(record))
-            for sequence, record in enumerate(records, first_sequence)
-        ]
-        return UsageBatch(rows, fresh_days(rows, self._days))
+    async def _write(self, batch: UsageBatch) -> Mapping[str, int]:
+        async with (
+            store_errors("write usage", self._deadline_seconds),
+            self._engine.connect() as opened,
+        ):
+            if self._is_sqlite:
+                return await run_in_thread(opened, partial(write_sqlite, batch=batch))
+            return await self._write_postgresql(opened, batch)
+
+    async def _write_postgresql(
+        self, opened: AsyncConnection, batch: UsageBatch
+    ) -> Mapping[str, int]:
+        # Here, because the driver is installed only where PostgreSQL is used.
+        from gateway.stores.usage_postgresql import make_days, write_postgresql  # noqa: PLC0415
+
+        connection = await opened.execution_options(isolation_level="AUTOCOMMIT")
+        days = {row[0] // DAY_US for row in batch.rows}
+        try:
+            if days - self._partitions:
+                await make_days(connection, days)
+                self._partitions |= days
+            return await write_postgresql(connection, batch)
+        except BaseException:
+            # Somebody may have dropped one.
+            self._partitions.clear()
+            raise
 
     async def count_refused(self, worker: str, totals: Mapping[tuple[int, str], int]) -> None:
         """Raise what stands for (minute since the epoch, outcome) of `worker` to these totals. Raises StoreError."""
@@ -109,7 +128,7 @@ class SqlKeyUsage:
             "read usage",
             select(usage_records)
             .where(usage_records.c.key_id == clean(key_id))
-            .order_by(usage_records.c.at_us.desc(), usage_records.c.sequence.desc())
+            .order_by(usage_records.c.at_us.desc(), usage_records.c.id.desc())
             .limit(count),
             self._deadline_seconds,
         )

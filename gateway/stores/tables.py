@@ -27,11 +27,13 @@ __all__ = [
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -39,6 +41,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     false,
     text,
 )
@@ -51,6 +54,9 @@ def _only(condition: str) -> dict[str, Any]:
     """An index over part of the rows."""
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
+
+# What SQLite numbers its rows by anyhow, so that it needs no index.
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 
 # Of very many keys that expire soon, the first in another order are found without looking at their rows.
 _BESIDE_EXPIRY = ("status", "created_us", "used_day")
@@ -208,12 +214,12 @@ imported_digests = Table(
     PrimaryKeyConstraint("pepper_id", "digest"),
 )
 
-# No foreign keys: what happened stays told when its key or account is gone.
+# No foreign keys: what happened stays told when its key or account is gone. Ids rise in the order in which records
+# came in, `at_us` is when the request began.
 usage_records = Table(
     "usage_records",
     METADATA,
-    Column("worker", Text, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
+    Column("id", _ROW_ID, Identity(), primary_key=True),
     Column("at_us", BigInteger, nullable=False),
     Column("key_id", Text),
     Column("account_id", Text),
@@ -228,8 +234,21 @@ usage_records = Table(
     Column("duration_us", BigInteger, nullable=False),
     Column("address", Text, nullable=False),
     Column("request_id", Text, nullable=False),
-    PrimaryKeyConstraint("worker", "sequence"),
+    # None for accounts: every record would pay for it, and what an account did is what its keys did.
     Index(None, "key_id", "at_us"),
+    # A partition for each day, which is dropped as one.
+    postgresql_partition_by="RANGE (at_us)",
+    # An id is never given out twice, even if all records were deleted in between.
+    sqlite_autoincrement=True,
+)
+# PostgreSQL wants what it divides a table by in each unique key.
+usage_records.primary_key.ddl_if(dialect="sqlite")
+event.listen(
+    usage_records,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "ALTER TABLE usage_records ADD CONSTRAINT pk_usage_records PRIMARY KEY (id, at_us)"
+    ).execute_if(dialect="postgresql"),
 )
 
 refused_requests = Table(

@@ -1,8 +1,9 @@
 """Ships the journal of every process, living or dead, into SQL: each entry exactly once (design §8).
 
-What makes it exact is SQL alone: a record is stored under its worker and number, a total of refusals stands
-until a higher one comes, so that shipping the same again changes nothing. How far it has come is noted behind
-each batch, and a segment deleted behind that: killed between any two steps, the next ledger does a little again.
+What makes it exact is SQL alone: with a batch it notes how far each worker's entries are in, in one transaction, and
+a total of refusals stands until a higher one comes; so shipping the same again changes nothing. How far it has come is
+noted in the folder behind each batch, and a segment deleted behind that: killed between any two steps, the next ledger
+does a little again.
 """
 
 __all__ = ["Ledger", "Pace", "Watch"]
@@ -17,7 +18,7 @@ from typing import Final, TypeVar
 import structlog
 
 from gateway.core.errors import StoreError, StoreName
-from gateway.ports import Clock, UsageStore
+from gateway.ports import Clock, UsageRun, UsageStore
 from gateway.usage.reading import Portion, WorkerFolder
 from gateway.usage.segments import Hold, segments_bytes, worker_folders
 
@@ -69,8 +70,9 @@ class Ledger:
         self._hold: Hold | None = None
         self._folders: dict[str, WorkerFolder] = {}
         self._unreadable: set[str] = set()
-        # Whether there are more folders of the dead than are read in one round.
+        # Whether there are more folders than are read in one round.
         self._is_one_left = False
+        self._turn = -1
         self._error: StoreError | None = None
         self._retry_seconds = 0.0
         self._batch = self._pace.batch_max
@@ -146,13 +148,14 @@ class Ledger:
         """A portion of each folder; whether there is more at once."""
         portions = await _to_its_end(self._read)
         error: StoreError | None = None
+        try:
+            await self._ship(portions)
+        except StoreError as fault:
+            error = fault
+            self._watch.lag(self._age(portions))
         for folder, portion in portions:
-            try:
-                if error is None or portion.is_empty:
-                    await self._ship(folder, portion)
-            except StoreError as fault:
-                error = fault
-                self._watch.lag(self._age(portions))
+            if error is None or portion.is_empty:
+                self._shipped(folder, portion)
         self._adapt(error, portions)
         self._tell_health(error)
         if error is not None:
@@ -178,29 +181,45 @@ class Ledger:
         return list(self._portions())
 
     def _portions(self) -> Iterator[tuple[WorkerFolder, Portion]]:
-        left = 0
-        for folder in self._folders.values():
+        left, room = 0, self._batch
+        for folder in self._in_turn():
             try:
                 is_left = folder.is_left()
                 left += is_left
-                if is_left and left > _LEFT_AT_ONCE:
+                if not room or (is_left and left > _LEFT_AT_ONCE):
                     self._is_one_left = True
                     continue
-                portion = folder.read(self._batch)
+                portion = folder.read(room)
             except OSError as error:
                 self._tell_unreadable(folder.worker, error)
                 continue
             self._unreadable.discard(folder.worker)
             if portion is not None:
+                room = max(0, room - portion.records)
                 yield folder, portion
 
-    async def _ship(self, folder: WorkerFolder, portion: Portion) -> None:
-        for first, records in portion.runs:
-            await self._in_time("write usage", self._store.write(folder.worker, first, records))
-        if portion.totals:
-            await self._in_time(
-                "count refusals", self._store.count_refused(folder.worker, portion.totals)
-            )
+    def _in_turn(self) -> list[WorkerFolder]:
+        """All folders; another one each time is the first, so that one alone never takes all the room."""
+        folders = list(self._folders.values())
+        self._turn += 1
+        start = self._turn % len(folders) if folders else 0
+        return folders[start:] + folders[:start]
+
+    async def _ship(self, portions: list[tuple[WorkerFolder, Portion]]) -> None:
+        runs = [
+            UsageRun(folder.worker, first, records)
+            for folder, portion in portions
+            for first, records in portion.runs
+        ]
+        if runs:
+            await self._in_time("write usage", self._store.ship(runs))
+        for folder, portion in portions:
+            if portion.totals:
+                await self._in_time(
+                    "count refusals", self._store.count_refused(folder.worker, portion.totals)
+                )
+
+    def _shipped(self, folder: WorkerFolder, portion: Portion) -> None:
         folder.shipped(portion)
         self.shipped_records += portion.records
         if portion.unreadable:

@@ -18,6 +18,7 @@ from gateway.stores.sql_engine import open_engine, read_rows, store_errors, writ
 from gateway.stores.sql_sqlite import run_in_thread
 from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.tables import accounts, keys, secret_uses, to_us, usage_records
+from gateway.stores.usage_tables import usage_positions
 from tests.contracts.test_sql_faults import ANSWER_SECONDS, ENDLESS
 from tests.contracts.test_usage_store import RECORD
 
@@ -120,6 +121,7 @@ async def test_counts_are_those_of_the_records(
     async with write_transaction(sql_engine, "begin again") as connection:
         await connection.execute(delete(usage_records))
         await connection.execute(delete(secret_uses))
+        await connection.execute(delete(usage_positions))
     for first, length, worker in writes:
         batch = [use(n, "AB"[n % 2]) for n in range(first, first + length)]
         await store.write(worker, first, batch)

@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from gateway.ports import UsageRun
 from gateway.stores.tables import keys, secret_uses, usage_records
-from gateway.stores.usage_batch import UsageBatch, record_columns, write_sqlite
+from gateway.stores.usage_batch import UsageBatch, batch_of
+from gateway.stores.usage_sqlite import write_sqlite
+from gateway.stores.usage_tables import usage_positions, usage_rollups
 from tests.contracts.test_usage_store import RECORD
 
 
@@ -19,8 +22,8 @@ def test_every_record_of_a_batch_is_stored(count: int) -> None:
 
     write_sqlite(connection, _batch(0, count))
 
-    rows = connection.execute("SELECT sequence FROM usage_records ORDER BY sequence").fetchall()
-    assert rows == [(number,) for number in range(count)]
+    rows = connection.execute("SELECT request_id FROM usage_records ORDER BY id").fetchall()
+    assert rows == [(str(number),) for number in range(count)]
 
 
 def test_batches_of_any_size_share_few_statements() -> None:
@@ -43,12 +46,15 @@ def test_batches_of_any_size_share_few_statements() -> None:
 
 def _database() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    for table in (usage_records, secret_uses, keys):
+    for table in (usage_records, usage_rollups, usage_positions, secret_uses, keys):
         words = str(CreateTable(table).compile(dialect=sqlite.dialect()))
         connection.execute(words)
     return connection
 
 
 def _batch(first: int, count: int) -> UsageBatch:
-    columns = record_columns(dataclasses.replace(RECORD, path="/x"))
-    return UsageBatch([("w1", first + number, *columns) for number in range(count)], {})
+    records = [
+        dataclasses.replace(RECORD, request_id=str(number))
+        for number in range(first, first + count)
+    ]
+    return batch_of([UsageRun("w1", first, records)], {}, {})

@@ -25,7 +25,13 @@ from gateway.stores.sql_usage import SqlUsageStore
 from gateway.usage.ledger import Ledger, Pace, Watch
 
 # The statements of these are the steps.
-STEPS = ("usage/ledger.py", "usage/reading.py", "usage/segments.py", "stores/usage_batch.py")
+STEPS = (
+    "usage/ledger.py",
+    "usage/reading.py",
+    "usage/segments.py",
+    "stores/sql_usage.py",
+    "stores/usage_sqlite.py",
+)
 
 
 async def shipped(folder: Path) -> bool:
@@ -83,7 +89,11 @@ def found(folder: Path) -> dict[str, object]:
     with sqlite3.connect(folder / "keywright.sqlite3") as database:
         return {
             "records": database.execute(
-                "SELECT worker, count(*), count(DISTINCT request_id) FROM usage_records GROUP BY worker"
+                "SELECT count(*), count(DISTINCT request_id) FROM usage_records"
+            ).fetchall(),
+            "rolled_up": database.execute(
+                "SELECT step_seconds, key_id, account_id, sum(requests), sum(bytes_out), sum(length(sketch) > 0)"
+                " FROM usage_rollups GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
             ).fetchall(),
             "uses": database.execute("SELECT secret_id, count FROM secret_uses").fetchall(),
             "refused": database.execute("SELECT sum(count) FROM refused_requests").fetchone()[0],

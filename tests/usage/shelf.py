@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.core.errors import StoreError
 from gateway.core.journal import Damage, Entry, decoded, entries
 from gateway.core.record import SERVED, UsageRecord
+from gateway.ports import UsageRun
 from gateway.usage.segments import segment_numbers, segment_path
 
 RECORD = UsageRecord(
@@ -53,13 +54,15 @@ class Shelf:
         self.hangs = False
         self.finishes_at_most = 1_000_000
 
-    async def write(self, worker: str, first_sequence: int, records: Sequence[UsageRecord]) -> None:
+    async def ship(self, runs: Sequence[UsageRun]) -> None:
         await self._answer("write")
-        if len(records) > self.finishes_at_most:
+        count = sum(len(records) for _, _, records in runs)
+        if count > self.finishes_at_most:
             await asyncio.Event().wait()
-        self.writes.append(len(records))
-        for number, record in enumerate(records, first_sequence):
-            self.rows.setdefault((worker, number), record)
+        self.writes.append(count)
+        for worker, first, records in runs:
+            for number, record in enumerate(records, first):
+                self.rows.setdefault((worker, number), record)
         if self.loses_next_answer:
             self.loses_next_answer = False
             raise StoreError("sql", "write", "connection lost")

@@ -40,7 +40,7 @@ async def fill(root: Path) -> None:
 
 @pytest.mark.parametrize("share", range(SHARES))
 async def test_killed_anywhere_it_ships_all_once(tmp_path: Path, share: int) -> None:
-    """Whatever had been done when it was killed, its successor completes it: each record, and each use, once."""
+    """Whatever had been done when it was killed, its successor completes it: each record, use and sum once."""
     folder = tmp_path / "site"
     folder.mkdir()
     await migrate(sqlite_url(folder / "keywright.sqlite3"))
@@ -56,7 +56,12 @@ async def test_killed_anywhere_it_ships_all_once(tmp_path: Path, share: int) -> 
     for one in told:
         at = one.pop("at")
         assert one == {
-            "records": [["w_1", RECORDS, RECORDS]],
+            "records": [[RECORDS, RECORDS]],
+            "rolled_up": [
+                [step, key, account, RECORDS, 12 * RECORDS, 1]
+                for step in (60, 3600, 86_400)
+                for key, account in (("", ""), ("", "acc_1"), ("key_1", "acc_1"))
+            ],
             "uses": [["000000000001", RECORDS]],
             "refused": 3,
             "left": 0,

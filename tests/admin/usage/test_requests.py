@@ -31,7 +31,7 @@ async def test_pages_hold_every_request_once_newest_first(stand: UsageStand, siz
     await stand.write(a_record("a", 1), a_record("b", 2), a_record("c", 2), worker="w_b")
     await stand.write(a_record("d", 2), a_record("e", 3), worker="w_a")
 
-    assert await stand.listed(KEY, size=size) == ["e", "c", "b", "d", "a"]
+    assert await stand.listed(KEY, size=size) == ["e", "d", "c", "b", "a"]
 
 
 async def test_what_comes_in_meanwhile_moves_nothing(stand: UsageStand) -> None:
