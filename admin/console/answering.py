@@ -107,7 +107,9 @@ class _Visitor:
             return sign_in_page(self._arrival, is_refusal=True)
         if page.method == hdrs.METH_POST:
             visit.check_form()
-        await _renewed(visit)
+        if self._console.services.console.sign_ins.has_other_rights(visit.signed_in):
+            # A cookie that was taken must not have what its user has only now.
+            await visit.renew()
         if page.permission is not None:
             visit.caller.require(page.permission)
         if page.is_operators and visit.caller.account_id is not None:
@@ -158,16 +160,6 @@ class _Visitor:
         elif fault.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("console page failed", exc_info=error, **told)
         return fault_page(self._arrival, fault)
-
-
-async def _renewed(visit: Visit) -> None:
-    """Give the browser another cookie when what its user may do has changed: one that was taken ends then."""
-    sign_ins = visit.services.console.sign_ins
-    if not sign_ins.has_other_rights(visit.signed_in):
-        return
-    fresh = await sign_ins.renew(visit.cookie(SIGN_IN), visit.user)
-    if fresh is not None:
-        visit.carry(fresh)
 
 
 async def _sent_form(request: web.Request, size_max: int) -> Form:

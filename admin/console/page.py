@@ -26,12 +26,14 @@ from pydantic import BaseModel, ValidationError
 
 from admin.console.arrival import SIGN_IN, Arrival, Console
 from admin.console.form import Form
+from admin.console.known_browser import known_browser
 from admin.console.navigation import Item, navigation
 from admin.core.caller import Caller, Idempotency, Permission
 from admin.core.faults import Changed, Conflict, NotFound, Reused
 from admin.operations.acts import ACTS
 from admin.operations.asked import Asked
 from admin.services.sign_ins import user_caller
+from admin.stores.proofs import Proofs
 from admin.stores.sign_ins import SignedIn, SignIn
 from admin.stores.users import UserView
 from admin.wire.endpoints import endpoint
@@ -95,6 +97,26 @@ class Visit(Arrival):
         """Let the browser carry another token of this sign-in from now on."""
         seconds = int(self.sign_in.expires_at - self.now)
         self.set_cookie(SIGN_IN, token, seconds=max(1, seconds))
+
+    async def renew(self, *, is_proved: bool = False) -> None:
+        """Give the browser another cookie; whoever has the one before is signed out.
+
+        `is_proved`: the user has just shown again who they are.
+        """
+        sign_ins = self.services.console.sign_ins
+        fresh = await sign_ins.renew(self.binding, self.user, is_proved=is_proved)
+        if fresh is not None:
+            self.carry(fresh)
+
+    async def is_password(self, proofs: Proofs | None, password: str) -> bool:
+        """Whether this is the user's password; counted among their attempts. Raises TooMany."""
+        services, email = self.services.console, self.user.email
+        browser = known_browser(self, self.user.id)
+        async with services.attempts.password(email, self.address, browser):
+            is_right = await services.passwords.is_right(proofs, password)
+            if not is_right:
+                services.attempts.password_failed(email, self.address, browser)
+            return is_right
 
     @property
     def has_proved(self) -> bool:

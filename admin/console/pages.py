@@ -4,10 +4,12 @@ __all__ = ["OPEN_PAGES", "PAGES"]
 
 from collections.abc import Sequence
 
+from admin.console.entering import ENTERING_PAGES, INVITING_PAGES
 from admin.console.keys.life import LIFE_PAGES
 from admin.console.keys.listing import LISTING_PAGES
 from admin.console.keys.making import MAKING_PAGES
 from admin.console.keys.single import SINGLE_PAGES
+from admin.console.me import ME_PAGES
 from admin.console.operate.audit import AUDIT_PAGES
 from admin.console.operate.unused import UNUSED_PAGES
 from admin.console.page import OpenPage, Page
@@ -15,6 +17,7 @@ from admin.console.people.access import ACCESS_PAGES
 from admin.console.people.accounts import ACCOUNT_PAGES
 from admin.console.people.users import USER_PAGES
 from admin.console.proving import PROVING_PAGES
+from admin.console.second_step import SECOND_STEP_PAGES
 from admin.console.sign_in import SIGN_IN_PAGES, SIGN_OUT_PAGES
 from admin.console.start import START_PAGES
 
@@ -31,5 +34,7 @@ PAGES: Sequence[Page] = (
     *ACCOUNT_PAGES,
     *USER_PAGES,
     *AUDIT_PAGES,
+    *ME_PAGES,
+    *INVITING_PAGES,
 )
-OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES,)
+OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES, *SECOND_STEP_PAGES, *ENTERING_PAGES)

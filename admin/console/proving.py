@@ -6,9 +6,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from admin.console.arrival import SIGN_IN
 from admin.console.guarding import local_path
-from admin.console.known_browser import known_browser
 from admin.console.page import Page, Visit
 
 _WRONG = "That is not your password."
@@ -29,16 +27,10 @@ async def prove(visit: Visit, page: Page) -> web.StreamResponse | None:
 
 
 async def _is_right(visit: Visit, password: str) -> bool:
-    services = visit.services.console
-    browser = known_browser(visit, visit.user.id)
-    async with services.attempts.one(visit.user.email, visit.address, browser):
-        proofs = await services.passwords.proofs_of(visit.user.id)
-        if not await services.passwords.is_right(proofs, password):
-            services.attempts.failed(visit.user.email, visit.address, browser)
-            return False
-    fresh = await services.sign_ins.renew(visit.cookie(SIGN_IN), visit.user, is_proved=True)
-    if fresh is not None:
-        visit.carry(fresh)
+    proofs = await visit.services.console.passwords.proofs_of(visit.user.id)
+    if not await visit.is_password(proofs, password):
+        return False
+    await visit.renew(is_proved=True)
     return True
 
 

@@ -1,6 +1,6 @@
 """Signing in by password, and out."""
 
-__all__ = ["SIGN_IN_PAGES", "SIGN_OUT_PAGES", "sign_in_page", "signed_in"]
+__all__ = ["SIGN_IN_PAGES", "SIGN_OUT_PAGES", "sign_in_page"]
 
 from http import HTTPStatus
 
@@ -8,12 +8,12 @@ from aiohttp import web
 
 from admin.console.arrival import SIGN_IN, Arrival
 from admin.console.guarding import local_path
-from admin.console.known_browser import known_browser, remember_browser
+from admin.console.known_browser import known_browser
 from admin.console.page import OpenPage, Page, Visit
+from admin.console.second_step import to_second_step
+from admin.console.signing import signed_in
 from admin.services.attempts import TooMany
-from admin.services.sign_ins import user_caller
 from admin.stores.proofs import Proofs
-from admin.stores.users import UserView
 
 # The same words for everybody who is not let in: they do not say who exists.
 _WRONG = "The address and the password do not belong together."
@@ -40,19 +40,6 @@ def sign_in_page(
     return answer
 
 
-async def signed_in(
-    arrival: Arrival, user: UserView, method: str, next_: str
-) -> web.StreamResponse:
-    """Sign somebody in who has shown who they are, and lead them on. Whatever cookie they had ends."""
-    caller = user_caller(user, arrival.address, arrival.request_id)
-    sign_ins = arrival.services.console.sign_ins
-    agent = arrival.request.headers.get("User-Agent", "")
-    begun = await sign_ins.begin(caller, user, method, agent)
-    arrival.set_cookie(SIGN_IN, begun.token, seconds=int(sign_ins.life_seconds))
-    remember_browser(arrival, user.id)
-    return arrival.redirect(next_)
-
-
 async def _show(arrival: Arrival) -> web.StreamResponse:  # noqa: RUF029 -- a handler
     return sign_in_page(arrival)
 
@@ -68,6 +55,8 @@ async def _sign_in(arrival: Arrival) -> web.StreamResponse:
         return answer
     if proofs is None:
         return sign_in_page(arrival, error=_WRONG, status=HTTPStatus.UNAUTHORIZED)
+    if proofs.second_factor is not None and proofs.second_factor.is_confirmed:
+        return to_second_step(arrival, proofs.user, local_path(form["next"]))
     return await signed_in(arrival, proofs.user, "password", form["next"])
 
 
@@ -77,10 +66,10 @@ async def _proved(arrival: Arrival, email: str, password: str) -> Proofs | None:
     proofs = await services.passwords.proofs(email)
     browser = None if proofs is None else known_browser(arrival, proofs.user.id)
     name = email.lower()
-    async with services.attempts.one(name, arrival.address, browser):
+    async with services.attempts.password(name, arrival.address, browser):
         if await services.passwords.is_right(proofs, password):
             return proofs
-        services.attempts.failed(name, arrival.address, browser)
+        services.attempts.password_failed(name, arrival.address, browser)
         return None
 
 

@@ -16,11 +16,15 @@ from admin.console.rendering import Renderer
 from admin.services.attempts import Attempts
 from admin.services.catalogue import Services
 from admin.services.console import ConsoleServices
+from admin.services.entry_links import EntryLinks
+from admin.services.identities import IdentityService
 from admin.services.passwords import Hash, PasswordService, Verify
 from admin.services.sealing import Sealer
+from admin.services.second_factors import SecondFactorService
 from admin.services.sign_ins import SignInService, SignInTerms
 from admin.stores.proofs import ProofStore
 from admin.stores.sign_ins import SignInStore
+from admin.stores.users import UserStore
 from gateway.core.addresses import Networks
 from gateway.pipeline.verifier import Verifier
 from gateway.ports import Clock
@@ -48,7 +52,8 @@ def console_services(
     settings: Settings, engine: AsyncEngine, clock: Clock, proving: Proving
 ) -> ConsoleServices:
     """Who is who."""
-    proofs, sign_ins = ProofStore(engine), SignInStore(engine)
+    proofs, sign_ins, users = ProofStore(engine), SignInStore(engine), UserStore(engine)
+    passwords = PasswordService(proofs, sign_ins, clock, proving.hash_texts, proving.verify)
     terms = SignInTerms(
         life_seconds=settings.console.sign_in_life_seconds,
         idle_seconds=settings.console.sign_in_idle_seconds,
@@ -56,7 +61,10 @@ def console_services(
     return ConsoleServices(
         sealer=proving.sealer,
         sign_ins=SignInService(sign_ins, clock, terms),
-        passwords=PasswordService(proofs, sign_ins, clock, proving.hash_texts, proving.verify),
+        passwords=passwords,
+        second_factors=SecondFactorService(proofs, sign_ins, proving.sealer, clock),
+        entry_links=EntryLinks(proofs, users, sign_ins, passwords, clock),
+        identities=IdentityService(proofs, clock),
         attempts=Attempts(clock),
     )
 

@@ -78,7 +78,9 @@ class _Parts:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[Services]:
+async def opened(
+    settings: Settings, door: Door | None = None, clock: Clock | None = None
+) -> AsyncIterator[Services]:
     """The services, on open stores. Raises Misuse for a database that has another schema, or none.
 
     Checks ask the admission of `door`; a command has none, and gets one for the occasion.
@@ -101,7 +103,9 @@ async def opened(settings: Settings, door: Door | None = None) -> AsyncIterator[
         )
         passwords = password_verifier()
         stack.callback(passwords.close)
-        parts = _Parts(settings, engine, redis, SystemClock(), peppers, verifier, hashes, passwords)
+        parts = _Parts(
+            settings, engine, redis, clock or SystemClock(), peppers, verifier, hashes, passwords
+        )
         yield _services(parts, door)
 
 

@@ -4,13 +4,14 @@ Three things are counted: an address, a name, and a browser that the user has si
 that is wrong too often waits. A name that is guessed at from many addresses does not: its owner must still get
 in. Its attempts go one after another instead, each after a pause, so that guessing stays slow; and a browser
 that is known is counted by itself, so that its owner does not even notice.
+
+Six digits bear fewer guesses than a password: who knows somebody's password gets a few an hour.
 """
 
-__all__ = ["Attempts", "TooMany"]
+__all__ = ["PER_ADDRESS", "PER_BROWSER", "PER_CODE", "PER_NAME", "Attempts", "TooMany"]
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,8 @@ from gateway.ports import Clock
 PER_ADDRESS = 15
 PER_NAME = 15
 PER_BROWSER = 10
+PER_CODE = 10
+_HOUR_SECONDS = 3600
 _PAUSE_SECONDS = 1.0
 _WAITING_MAX = 10
 
@@ -35,7 +38,7 @@ class TooMany(KeywrightError):
 
 
 class Attempts:
-    """Counts wrong attempts of one control plane; a minute gives `PER_…` of them back."""
+    """Counts the wrong attempts of one control plane; a minute gives `PER_…` of them back, an hour `PER_CODE`."""
 
     def __init__(
         self, clock: Clock, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -44,12 +47,15 @@ class Attempts:
         self._addresses = FailureThrottle(clock, failures_per_minute=PER_ADDRESS)
         self._names = FailureThrottle(clock, failures_per_minute=PER_NAME)
         self._browsers = FailureThrottle(clock, failures_per_minute=PER_BROWSER)
+        self._codes = FailureThrottle(
+            clock, failures_per_minute=PER_CODE, window_seconds=_HOUR_SECONDS
+        )
         self._pause = pause
-        self._lanes: OrderedDict[str, _Lane] = OrderedDict()
+        self._lanes: dict[str, _Lane] = {}
 
     @asynccontextmanager
-    async def one(self, name: str, address: str, browser: str | None) -> AsyncIterator[None]:
-        """The time for one attempt; `browser` names one that this user has signed in with before.
+    async def password(self, name: str, address: str, browser: str | None) -> AsyncIterator[None]:
+        """The time for one attempt at a password; `browser` names one that this user has signed in with before.
 
         Raises TooMany when there is none now.
         """
@@ -65,13 +71,21 @@ class Attempts:
             await self._pause(_PAUSE_SECONDS)
             yield
 
-    def failed(self, name: str, address: str, browser: str | None) -> None:
+    def password_failed(self, name: str, address: str, browser: str | None) -> None:
         """The attempt was wrong."""
         if browser is not None:
             self._browsers.failed(browser)
             return
         self._addresses.failed(address)
         self._names.failed(name)
+
+    def check_code(self, user_id: str, browser: str | None) -> None:
+        """Return if this user, whose password was right, may try a code. Raises TooMany."""
+        _check(self._codes, browser or user_id)
+
+    def code_failed(self, user_id: str, browser: str | None) -> None:
+        """The code was wrong."""
+        self._codes.failed(browser or user_id)
 
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[None]:
@@ -85,7 +99,7 @@ class Attempts:
         finally:
             lane.waiting -= 1
             if not lane.waiting:
-                self._lanes.pop(name, None)
+                del self._lanes[name]
 
 
 class _Lane:

@@ -5,8 +5,11 @@ __all__ = ["ConsoleServices"]
 from dataclasses import dataclass
 
 from admin.services.attempts import Attempts
+from admin.services.entry_links import EntryLinks
+from admin.services.identities import IdentityService
 from admin.services.passwords import PasswordService
 from admin.services.sealing import Sealer
+from admin.services.second_factors import SecondFactorService
 from admin.services.sign_ins import SignInService
 
 
@@ -17,4 +20,12 @@ class ConsoleServices:
     sealer: Sealer
     sign_ins: SignInService
     passwords: PasswordService
+    second_factors: SecondFactorService
+    entry_links: EntryLinks
+    identities: IdentityService
     attempts: Attempts
+
+    async def forget(self) -> None:
+        """Take out what is over: sign-ins and links. Raises StoreError."""
+        await self.sign_ins.forget()
+        await self.entry_links.forget()

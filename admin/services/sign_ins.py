@@ -103,6 +103,10 @@ class SignInService:
         is_done = await self._store.renew(_digest(token), _digest(fresh), _rights(user), proved_at)
         return fresh if is_done else None
 
+    async def leave(self, token: str) -> None:
+        """Let this cookie be worth nothing any more, whoever's it was."""
+        await self._store.leave(_digest(token))
+
     async def list(self, caller: Caller) -> tuple[SignIn, ...]:
         """Where the caller is signed in, the latest first."""
         if caller.user_id is None:
@@ -132,7 +136,7 @@ class SignInService:
         return ended
 
     async def forget(self) -> None:
-        """Take out those that have ended by themselves."""
+        """Take out those that have ended by themselves, or by their user's end."""
         await self._store.forget(self._clock.now(), self._terms.idle_seconds)
 
     def _is_alive(self, found: SignedIn) -> bool:

@@ -112,6 +112,11 @@ class SignInStore:
             )
         return done.rowcount == 1
 
+    async def leave(self, digest: str) -> None:
+        """End the one of this digest, if there is one."""
+        async with write_transaction(self._engine, "leave a sign-in") as connection:
+            await connection.execute(delete(table).where(table.c.digest == digest))
+
     async def end(self, tx: Transaction, user_id: str, sign_in_id: str | None = None) -> int:
         """End one of a user's, or all; returns how many that were."""
         ending = delete(table).where(table.c.user_id == user_id)
@@ -127,8 +132,12 @@ class SignInStore:
         return (await tx.connection.execute(ending)).rowcount
 
     async def forget(self, now: float, idle_seconds: float) -> None:
-        """Take out those that have ended by themselves."""
-        over = (table.c.expires_us <= to_us(now)) | (table.c.seen_us <= to_us(now - idle_seconds))
+        """Take out those that have ended by themselves, and those of users who are not active any more."""
+        over = (
+            (table.c.expires_us <= to_us(now))
+            | (table.c.seen_us <= to_us(now - idle_seconds))
+            | table.c.user_id.in_(select(users.c.id).where(users.c.status != "active"))
+        )
         async with write_transaction(self._engine, "forget sign-ins") as connection:
             await connection.execute(delete(table).where(over))
 

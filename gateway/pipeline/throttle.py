@@ -20,11 +20,19 @@ class FailureThrottle:
     """
 
     def __init__(
-        self, clock: Clock, *, failures_per_minute: int = 300, addresses_max: int = 10_000
+        self,
+        clock: Clock,
+        *,
+        failures_per_minute: int = 300,
+        window_seconds: int = _WINDOW_SECONDS,
+        addresses_max: int = 10_000,
     ) -> None:
-        """Remember at most `addresses_max` addresses; the one that failed longest ago is forgotten first."""
+        """Remember at most `addresses_max` addresses; the one that failed longest ago is forgotten first.
+
+        Another `window_seconds` than a minute's is what the failures are spread over instead.
+        """
         self._clock = clock
-        self._limit = Limit("failed_keys", failures_per_minute, _WINDOW_SECONDS)
+        self._limit = Limit("failed_keys", failures_per_minute, window_seconds)
         self._levels: OrderedDict[str, BucketLevel] = OrderedDict()
         self._addresses_max = addresses_max
 

@@ -20,9 +20,9 @@ from admin.services.keys import NewKey
 from admin.services.sign_ins import user_caller
 from admin.services.users import NewUser
 from admin.stores.users import UserView
-from gateway.clock import SystemClock
 from gateway.settings import load
 from tests.admin.api.stand import DOCS_URL, listening, write_settings
+from tests.doubles import ManualClock
 
 ADMIN = operator("tests")
 PASSWORD = "correct horse battery staple"
@@ -64,22 +64,28 @@ class House:
 
     url: str
     services: Services
+    clock: ManualClock
     admin: Person
     own: Account
     other: Account
 
     async def person(
-        self, role: Role, account: str | None = None, name: str = "Ada", email: str = ""
+        self,
+        role: Role,
+        account: str | None = None,
+        name: str = "Ada",
+        email: str = "",
+        password: str = "",
     ) -> Person:
-        """Somebody new, who is signed in."""
-        return await person(self.services, role, account, name=name, email=email)
+        """Somebody new, who is signed in, and has a password if one is given."""
+        return await person(self.services, role, account, name=name, email=email, password=password)
 
     @contextlib.asynccontextmanager
     async def browsing(self, who: Person | None = None) -> AsyncIterator["Browsing"]:
         """A browser without a screen: cookies, and forms as a browser sends them."""
         async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
             if who is not None:
-                client.cookies.set("keywright", who.token, domain="127.0.0.1", path="/")
+                client.cookies.set("keywright", who.token, domain="127.0.0.1")
             yield Browsing(client, self.url)
 
 
@@ -177,12 +183,18 @@ async def housed(
     **sections: Any,  # noqa: ANN401 -- what YAML can hold
 ) -> AsyncIterator[House]:
     """The console on these stores; `sections` replace those of the stand's settings."""
+    sections = {"listen": {"trusted_proxies": ["127.0.0.0/8"]}, **sections}
     settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
-    clock = SystemClock()
-    async with opened(settings) as services:
-        app = api_app(services, clock, docs_url=DOCS_URL, trusted_proxies=("127.0.0.0/8",))
+    clock = ManualClock()
+    async with opened(settings, clock=clock) as services:
+        app = api_app(
+            services,
+            clock,
+            docs_url=DOCS_URL,
+            trusted_proxies=settings.listen.trusted_proxies,
+        )
         mount_console(app, settings, services, clock)
         admin = await person(services, Role.ADMIN, name="Grace")
         own, other = await _account(services, "Acme"), await _account(services, "Zebra")
         async with listening(app) as url:
-            yield House(url, services, admin, own, other)
+            yield House(url, services, clock, admin, own, other)

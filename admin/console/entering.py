@@ -1,0 +1,121 @@
+"""Pages at the end of a link: to set up the console, and to choose a password."""
+
+__all__ = ["ENTERING_PAGES", "INVITING_PAGES"]
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from admin.console.arrival import Arrival
+from admin.console.page import OpenPage, Page, Visit
+from admin.console.signing import signed_in
+from admin.core.caller import Permission
+from admin.core.faults import Conflict, NotFound
+from admin.services.entry_links import Newcomer
+from gateway.core.errors import Misuse
+
+_OVER = "This link was used already, or is too old."
+_ADVICE_SET_UP = "Restart Keywright for another one; there is one only while no admin can sign in."
+_ADVICE_INVITED = "Ask an admin for another one."
+
+
+async def _set_up(arrival: Arrival) -> web.StreamResponse:
+    if not await arrival.services.console.entry_links.may_set_up(_token(arrival)):
+        return _over(arrival, _ADVICE_SET_UP)
+    return arrival.render("sign_in/set_up.html")
+
+
+async def _set_up_done(arrival: Arrival) -> web.StreamResponse:
+    form = arrival.form()
+    newcomer = Newcomer(form.text("email"), form.text("name"), form["password"])
+    try:
+        _check_same(form["password"], form["again"])
+        user = await arrival.services.console.entry_links.set_up(_token(arrival), newcomer)
+    except NotFound:
+        return _over(arrival, _ADVICE_SET_UP)
+    except (Misuse, Conflict) as error:
+        return arrival.render("sign_in/set_up.html", status=422, errors={"": str(error)})
+    words = "The console is set up, and you are its first admin."
+    return await signed_in(arrival, user, "set-up link", "/", words)
+
+
+async def _invited(arrival: Arrival) -> web.StreamResponse:
+    user = await arrival.services.console.entry_links.invited(_token(arrival))
+    if user is None:
+        return _over(arrival, _ADVICE_INVITED)
+    return arrival.render("sign_in/invited.html", invited=user)
+
+
+async def _chosen(arrival: Arrival) -> web.StreamResponse:
+    links, form = arrival.services.console.entry_links, arrival.form()
+    user = await links.invited(_token(arrival))
+    if user is None:
+        return _over(arrival, _ADVICE_INVITED)
+    try:
+        _check_same(form["password"], form["again"])
+        await links.choose_password(_token(arrival), form["password"])
+    except NotFound:
+        return _over(arrival, _ADVICE_INVITED)
+    except Misuse as error:
+        return arrival.render(
+            "sign_in/invited.html", status=422, invited=user, errors={"password": str(error)}
+        )
+    return arrival.redirect("/sign-in", "Your password is set. Sign in with it now.")
+
+
+async def _invite(visit: Visit) -> web.StreamResponse:
+    """The link is shown to the admin, once; how it gets to the user is theirs to choose."""
+    invitation = await visit.services.console.entry_links.invite(visit.caller, visit.id("user_id"))
+    return visit.render(
+        "sign_in/invitation.html",
+        link=f"{visit.origin}/invited/{invitation.token}",
+        invited=invitation.user,
+        expires_at=invitation.expires_at,
+    )
+
+
+async def _remove_second_factor(visit: Visit) -> web.StreamResponse:
+    user = await visit.services.console.second_factors.remove(visit.caller, visit.id("user_id"))
+    return visit.redirect(
+        f"/users/{user.id}",
+        f"{user.name} has no second factor any more, and can sign in without one.",
+    )
+
+
+def _check_same(password: str, again: str) -> None:
+    if password != again:
+        raise Misuse("The two passwords are not the same.")
+
+
+def _token(arrival: Arrival) -> str:
+    return arrival.request.match_info["token"]
+
+
+def _over(arrival: Arrival, advice: str) -> web.Response:
+    return arrival.render(
+        "sign_in/over.html", status=HTTPStatus.NOT_FOUND, words=_OVER, advice=advice
+    )
+
+
+ENTERING_PAGES = (
+    OpenPage("GET", "/set-up/{token}", _set_up),
+    OpenPage("POST", "/set-up/{token}", _set_up_done),
+    OpenPage("GET", "/invited/{token}", _invited),
+    OpenPage("POST", "/invited/{token}", _chosen),
+)
+INVITING_PAGES = (
+    Page(
+        "POST",
+        "/users/{user_id}/invite",
+        Permission.USERS_WRITE,
+        _invite,
+        needs_reauthentication=True,
+    ),
+    Page(
+        "POST",
+        "/users/{user_id}/second-factor/remove",
+        Permission.USERS_WRITE,
+        _remove_second_factor,
+        needs_reauthentication=True,
+    ),
+)
