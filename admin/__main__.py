@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from admin.plane.overview import Source
 from admin.plane.process import run
 from gateway import logs
 from gateway.children import REFUSED, tell_parent
@@ -40,13 +41,21 @@ def main() -> int:
         metavar="N",
         help="listen on this inherited socket, not on admin.port; once for each",
     )
+    parser.add_argument(
+        "--reload-from",
+        type=Path,
+        metavar="FILE",
+        help="the file that a reload would read; --config is a copy of it",
+    )
     options = parser.parse_args()
     say = _tell if options.worker else _say
     try:
-        settings = load(options.config, os.environ, to_serve=True)  # noqa: TID251 -- handed to the settings
+        variables = os.environ  # noqa: TID251 -- handed to the settings
+        settings = load(options.config, variables, to_serve=True)
         logs.configure(settings.logs.level)
         sockets = [socket.socket(fileno=number) for number in options.listen_fd]
-        uvloop.run(run(settings, options.worker, sockets))
+        source = Source(options.reload_from or options.config, variables)
+        uvloop.run(run(settings, options.worker, sockets, source))
     except SettingsError as error:
         return say(str(error), MISUSED)
     except KeywrightError as error:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from admin.console.form import Form
 from admin.console.guarding import csrf_token, is_same_origin, is_token, local_path
+from admin.console.overview import Overview
 from admin.console.rendering import Renderer
 from admin.core.faults import NotAllowed
 from admin.services.catalogue import Services
@@ -64,6 +65,7 @@ class Console:
     address_of: Callable[[web.Request], str]
     is_https: Callable[[web.Request], bool]
     request_id_of: Callable[[web.Request], str]
+    overview: Overview
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Accounts", "/accounts", Permission.ACCOUNTS_READ, is_operators=True),
     Entry("Users", "/users", Permission.USERS_READ),
     Entry("Audit log", "/audit", Permission.AUDIT_READ),
+    Entry("Gateway", "/gateway", Permission.ACCOUNTS_READ, is_operators=True),
 )
 
 

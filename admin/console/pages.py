@@ -11,6 +11,7 @@ from admin.console.keys.making import MAKING_PAGES
 from admin.console.keys.single import SINGLE_PAGES
 from admin.console.me import ME_PAGES
 from admin.console.operate.audit import AUDIT_PAGES
+from admin.console.operate.gateway import GATEWAY_PAGES
 from admin.console.operate.unused import UNUSED_PAGES
 from admin.console.page import OpenPage, Page
 from admin.console.people.access import ACCESS_PAGES
@@ -36,5 +37,6 @@ PAGES: Sequence[Page] = (
     *AUDIT_PAGES,
     *ME_PAGES,
     *INVITING_PAGES,
+    *GATEWAY_PAGES,
 )
 OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES, *SECOND_STEP_PAGES, *ENTERING_PAGES)

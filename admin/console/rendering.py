@@ -40,6 +40,7 @@ class Renderer:
             "latency": latency,
             "length_of": length,
             "plain": _plain,
+            "seconds_of": _seconds_of,
         }
 
     def page(self, template: str, context: Mapping[str, Any]) -> str:
@@ -101,6 +102,10 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
     return str(value)
+
+
+def _seconds_of(value: float) -> str:
+    return latency(value * 1000)
 
 
 def _thousands(value: float) -> str:

@@ -11,6 +11,7 @@ from admin.api.exchange import REQUEST_ID, address_of
 from admin.console.answering import console_routes
 from admin.console.arrival import Console, ConsoleTerms
 from admin.console.assets import Assets
+from admin.console.overview import Overview
 from admin.console.pages import OPEN_PAGES, PAGES
 from admin.console.rendering import Renderer
 from admin.services.attempts import Attempts
@@ -70,7 +71,11 @@ def console_services(
 
 
 def mount_console(
-    app: web.Application, settings: Settings, services: Services, clock: Clock
+    app: web.Application,
+    settings: Settings,
+    services: Services,
+    clock: Clock,
+    overview: Overview,
 ) -> None:
     """Add the console to the app of the admin API, after everything else that is served there."""
     trusted = Networks(settings.listen.trusted_proxies)
@@ -84,6 +89,7 @@ def mount_console(
         address_of=lambda request: address_of(request, trusted),
         is_https=lambda request: _is_https(request, trusted),
         request_id_of=lambda request: request[REQUEST_ID],
+        overview=overview,
     )
     app.add_routes(console_routes(console, assets, PAGES, OPEN_PAGES))
 

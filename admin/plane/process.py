@@ -19,6 +19,7 @@ from admin.plane.console_wiring import mount_console
 from admin.plane.gathering import Gatherer
 from admin.plane.notifying import notifying
 from admin.plane.operations import operations_routes
+from admin.plane.overview import Source, overview_of
 from admin.plane.readiness import State
 from admin.plane.wiring import opened
 from gateway.app.admitting import Door, admitting
@@ -32,10 +33,14 @@ log = structlog.get_logger(__name__)
 
 
 async def run(
-    settings: Settings, workers: Sequence[Path], sockets: Sequence[socket.socket] = ()
+    settings: Settings,
+    workers: Sequence[Path],
+    sockets: Sequence[socket.socket] = (),
+    source: Source | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way. `workers` are the sockets of the workers.
 
+    `source` is where a reload would read from, for who wants to know what it would change.
     Without `sockets`, which are bound already, it listens on the admin port by itself.
     Raises Misuse, with words for the operator, when it cannot start.
     """
@@ -43,7 +48,7 @@ async def run(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with _listening(settings, workers, sockets) as address:
+    async with _listening(settings, workers, sockets, source) as address:
         tell_parent(LISTENING, address)
         log.info("control_plane_listening", admin=address)
         await stop.wait()
@@ -52,7 +57,10 @@ async def run(
 
 @contextlib.asynccontextmanager
 async def _listening(
-    settings: Settings, workers: Sequence[Path], sockets: Sequence[socket.socket]
+    settings: Settings,
+    workers: Sequence[Path],
+    sockets: Sequence[socket.socket],
+    source: Source | None,
 ) -> AsyncIterator[str]:
     """All of it, listening at the address that the block is given."""
     async with contextlib.AsyncExitStack() as stack:
@@ -74,7 +82,7 @@ async def _listening(
         )
         app.add_routes(authorize_routes(forward_auth(settings, door)))
         app.add_routes(operations_routes(gatherer))
-        mount_console(app, settings, services, door.clock)
+        mount_console(app, settings, services, door.clock, overview_of(settings, gatherer, source))
         listener = AppListener(app, partial(malformed_answer, settings.docs_url))
         stack.push_async_callback(listener.close)
         await door.joined()

@@ -12,18 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.settings import Problem, Settings, SettingsError, load
+from gateway.settings import Problem, Settings, SettingsError, fixed_changes, load
 
-# What the supervisor itself stands on, and what two generations of workers must agree about.
-_FIXED: Final = (
-    ("listen", "host"),
-    ("listen", "port"),
-    ("admin", "host"),
-    ("admin", "port"),
-    ("data_dir",),
-    ("store", "url"),
-    ("redis", "url"),
-)
 _READS_MAX: Final = 5
 
 
@@ -88,17 +78,9 @@ def _changed(before: Settings, now: Settings, file: Path) -> list[Problem]:
         Problem(
             str(file),
             None,
-            ".".join(path),
+            name,
             "cannot change by a reload",
             "put it back, or stop and start the gateway",
         )
-        for path in _FIXED
-        if _value(before, path) != _value(now, path)
+        for name in fixed_changes(before, now)
     ]
-
-
-def _value(settings: Settings, path: Sequence[str]) -> object:
-    value: object = settings
-    for name in path:
-        value = getattr(value, name)
-    return value

@@ -79,7 +79,8 @@ class House:
         if self._plan.control_plane is None:
             return []
         workers = (f"--worker={path}" for path in self._paths)
-        words = (*now.arguments, *workers)
+        file = () if self._plan.config is None else (f"--reload-from={self._plan.config}",)
+        words = (*now.arguments, *file, *workers)
         return [Launch(self._plan.control_plane, words, _CONTROL_PLANE_SECONDS)]
 
     @property

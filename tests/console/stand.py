@@ -14,6 +14,9 @@ import httpx
 from admin.api.app import api_app
 from admin.core.caller import Caller, Idempotency, Role, operator
 from admin.plane.console_wiring import mount_console
+from admin.plane.ended import Ended
+from admin.plane.gathering import Gatherer
+from admin.plane.overview import Source, overview_of
 from admin.plane.wiring import opened
 from admin.services.catalogue import Services
 from admin.services.keys import NewKey
@@ -26,6 +29,10 @@ from tests.doubles import ManualClock
 
 ADMIN = operator("tests")
 PASSWORD = "correct horse battery staple"
+# A control plane without workers to ask.
+NOBODY = Gatherer(
+    {}, lambda: b"", lambda: {"status": "ready", "redis": "ok", "sql": "ok"}, Ended(None)
+)
 _CSRF = re.compile(r'name="_csrf" value="([^"]+)"')
 
 
@@ -186,6 +193,7 @@ async def housed(
     sections = {"listen": {"trusted_proxies": ["127.0.0.0/8"]}, **sections}
     settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
     clock = ManualClock()
+    source = Source(folder / "keywright.yaml", {})
     async with opened(settings, clock=clock) as services:
         app = api_app(
             services,
@@ -193,7 +201,7 @@ async def housed(
             docs_url=DOCS_URL,
             trusted_proxies=settings.listen.trusted_proxies,
         )
-        mount_console(app, settings, services, clock)
+        mount_console(app, settings, services, clock, overview_of(settings, NOBODY, source))
         admin = await person(services, Role.ADMIN, name="Grace")
         own, other = await _account(services, "Acme"), await _account(services, "Zebra")
         async with listening(app) as url:
