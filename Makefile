@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-failed check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill soak clean
+.PHONY: run test test-failed check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -82,6 +82,10 @@ soak: $(VENV)/.installed-dev
 # How long a worker is away that was killed under load, with the standby and without it.
 bench-kill: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.kill
+
+# What each page of the console costs when its account has 10,000 keys: time and bytes.
+bench-console: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.console
 
 # What recording a request costs, and how fast the journal is shipped into SQL.
 bench-usage: $(VENV)/.installed-dev
