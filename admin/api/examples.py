@@ -5,7 +5,7 @@ __all__ = ["ANSWERS", "BODIES", "IDS", "PROBLEM", "QUERIES"]
 from collections.abc import Mapping
 from typing import Any, Final
 
-from admin.api import usage_examples
+from admin.api import alert_examples, usage_examples
 
 _AT = "2026-03-01T09:00:00.000Z"
 _USED_AT = "2026-03-14T07:12:55.210Z"
@@ -168,6 +168,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "keys.list": "?state=active&unused_for=90d&sort=last_used",
     "keys.export": "?limit=200",
     **usage_examples.QUERIES,
+    **alert_examples.QUERIES,
     "audit.list": f"?target={_KEY_ID}",
     "events.list": "?after=0",
 }
@@ -210,6 +211,7 @@ BODIES: Final[Mapping[str, dict[str, Any]]] = {
     "keys.regenerate": {},
     "keys.revoke": {},
     "keys.end_secret": {},
+    **alert_examples.BODIES,
     "verify": {"token": _SECRET, "method": "GET", "path": "/v1/dns/zones"},
     "explain": {"key_id": _KEY_ID, "method": "DELETE", "path": "/v1/dns/zones/7"},
 }
@@ -265,6 +267,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     },
     "keys.end_secret": _KEY_CHANGED,
     **usage_examples.ANSWERS,
+    **alert_examples.ANSWERS,
     "plans.list": {
         "plans": [
             {

@@ -34,6 +34,7 @@ TAGS: Final[Mapping[str, tuple[str, str]]] = {
     "access": ("API access", "Whether an account's keys are let through at all: on request."),
     "users": ("Users", "People, and what their keys may do at most."),
     "keys": ("Keys", "Their whole life: create, change, rotate, revoke, import, export."),
+    "alerts": ("Alerts", "What an account is warned of, and what stands now."),
     "verify": ("Checks", "Whether a key may be used, and why not."),
     "explain": ("Checks", "Whether a key may be used, and why not."),
     "tokens": ("Admin tokens", "For machines that use this API."),

@@ -3,6 +3,7 @@
 __all__ = [
     "EVERY_ACCOUNT",
     "EVERY_ACCOUNT_REQUEST",
+    "EVERY_ALERT",
     "EVERY_ENTRY",
     "EVERY_EVENT",
     "EVERY_EXPORTED",
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 
 from admin.client.call import Call
 from admin.client.calls.accounts import list_accounts
+from admin.client.calls.alerts import list_alerts
 from admin.client.calls.keys import list_keys
 from admin.client.calls.records import list_audit, list_events
 from admin.client.calls.tokens import list_tokens
@@ -68,5 +70,6 @@ EVERY_KEY = Paged(list_keys, lambda page: page.keys)
 EVERY_EXPORTED = Paged(export_keys, lambda page: page.lines)
 EVERY_KEY_REQUEST = Paged(list_key_requests, lambda page: page.requests)
 EVERY_ACCOUNT_REQUEST = Paged(list_account_requests, lambda page: page.requests)
+EVERY_ALERT = Paged(list_alerts, lambda page: page.alerts)
 EVERY_ENTRY = Paged(list_audit, lambda page: page.entries)
 EVERY_EVENT = Paged(list_events, lambda page: page.events, _by_sequence)

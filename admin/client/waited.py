@@ -17,6 +17,7 @@ from admin.client import connection
 from admin.client.call import Call
 from admin.client.calls import (
     accounts,
+    alerts,
     checks,
     key_life,
     keys,
@@ -31,6 +32,7 @@ from admin.client.message import Message, message, read
 from admin.client.pages import (
     EVERY_ACCOUNT,
     EVERY_ACCOUNT_REQUEST,
+    EVERY_ALERT,
     EVERY_ENTRY,
     EVERY_EVENT,
     EVERY_EXPORTED,
@@ -151,6 +153,15 @@ class Keys(_Group):
     export_all = _Every(EVERY_EXPORTED)
 
 
+class Alerts(_Group):
+    """What an account is told of, and what stands now."""
+
+    list = _Sent(alerts.list_alerts)
+    all = _Every(EVERY_ALERT)
+    show = _Sent(alerts.show_alerts)
+    update = _Sent(alerts.update_alerts)
+
+
 class Audit(_Group):
     """The audit log."""
 
@@ -206,6 +217,7 @@ class Client:
         self.users = Users(self)
         self.tokens = Tokens(self)
         self.keys = Keys(self)
+        self.alerts = Alerts(self)
         self.audit = Audit(self)
         self.events = Events(self)
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from admin.operations.accounts import ACCOUNT_ACTS
+from admin.operations.alerts import ALERT_ACTS
 from admin.operations.asked import Act
 from admin.operations.checks import CHECK_ACTS
 from admin.operations.keys import KEY_ACTS
@@ -24,6 +25,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
         **KEY_ACTS,
         **TRANSFER_ACTS,
         **RECORD_ACTS,
+        **ALERT_ACTS,
         **USAGE_ACTS,
         **CHECK_ACTS,
     }

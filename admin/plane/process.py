@@ -74,6 +74,7 @@ async def _listening(
         crew = await stack.enter_async_context(Crew())
         _ = crew.start("housekeeping", services.housekeeping.run())
         await stack.enter_async_context(notifying(settings, door))
+        _ = crew.start("alerts", services.alerting.run())
         app = api_app(
             services,
             door.clock,

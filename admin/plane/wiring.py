@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.plane.alerts import alert_defaults, alerting
 from admin.plane.checking import check_service, lone_check_service
 from admin.plane.console_wiring import Proving, console_services, password_verifier
 from admin.plane.notifying import channel_service, delivery_service
 from admin.plane.rules import account_rules, key_rules, offered, transfer_rules
 from admin.services.accounts import AccountService
+from admin.services.alerts import AlertService
 from admin.services.catalogue import Services
 from admin.services.enforcing import Enforcement
 from admin.services.hashing import SlowHashes
@@ -30,6 +32,8 @@ from admin.services.transfer import TransferService
 from admin.services.usage import UsageService
 from admin.services.users import UserService
 from admin.stores.accounts import AccountStore
+from admin.stores.alert_choices import AlertChoices
+from admin.stores.alert_states import AlertStates
 from admin.stores.concerned import ConcernedSecrets
 from admin.stores.idempotency import IdempotencyStore
 from admin.stores.inbox import InboxStore
@@ -146,6 +150,10 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             if door is None
             else check_service(settings, door)
         ),
+        alerts=AlertService(
+            AlertChoices(engine), AlertStates(engine), clock, alert_defaults(settings)
+        ),
+        alerting=alerting(settings, engine, clock),
         shown_once=ShownOnce(repeats, clock),
         console=console_services(
             settings,

@@ -1,6 +1,6 @@
 """What accounts want to be told of, and what stands now."""
 
-__all__ = ["AlertChange", "AlertService", "ChosenAlerts"]
+__all__ = ["AlertChange", "AlertFilter", "AlertService", "ChosenAlerts", "Standing"]
 
 import dataclasses
 from collections.abc import Mapping

@@ -5,6 +5,8 @@ __all__ = ["Services"]
 from dataclasses import dataclass
 
 from admin.services.accounts import AccountService
+from admin.services.alerting import Alerting
+from admin.services.alerts import AlertService
 from admin.services.channels import ChannelService
 from admin.services.checks import CheckService
 from admin.services.console import ConsoleServices
@@ -38,5 +40,7 @@ class Services:
     inbox: InboxService
     plans: PlanService
     checks: CheckService
+    alerts: AlertService
+    alerting: Alerting
     shown_once: ShownOnce
     console: ConsoleServices

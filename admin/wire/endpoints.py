@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from admin.core.caller import Permission
+from admin.wire.alerts import AlertPage, AlertQuery, AlertSettingsDocument, AlertSettingsPatch
 from admin.wire.checks import ExplainDocument, ExplainRequest, VerifyDocument, VerifyRequest
 from admin.wire.keys import (
     Empty,
@@ -115,6 +116,10 @@ ENDPOINTS = (
     # what keys did
     Endpoint("keys.requests", "GET", "/v1/keys/{key_id}/requests", "A key's requests, one by one, newest first.", Permission.USAGE_READ, RequestPage, query=RequestQuery),
     Endpoint("accounts.requests", "GET", "/v1/accounts/{account_id}/requests", "The requests of all of an account's keys, newest first.", Permission.USAGE_READ, RequestPage, query=RequestQuery),
+    # alerts
+    Endpoint("alerts.list", "GET", "/v1/alerts", "The alerts that stand now, told last first.", Permission.ALERTS_READ, AlertPage, query=AlertQuery),
+    Endpoint("alerts.show", "GET", "/v1/accounts/{account_id}/alerts", "What an account is told of.", Permission.ALERTS_READ, AlertSettingsDocument, is_versioned=True),
+    Endpoint("alerts.update", "PATCH", "/v1/accounts/{account_id}/alerts", "Change what an account is told of.", Permission.ALERTS_WRITE, AlertSettingsDocument, AlertSettingsPatch, is_versioned=True),
     # what is configured, what has happened
     Endpoint("plans.list", "GET", "/v1/plans", "The plans and scopes of the configuration.", Permission.PLANS_READ, PlanPage),
     Endpoint("audit.list", "GET", "/v1/audit", "Who did what, newest first.", Permission.AUDIT_READ, AuditPage, query=AuditQuery),

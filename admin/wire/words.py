@@ -2,6 +2,7 @@
 
 __all__ = [
     "UNSET",
+    "AlertKind",
     "ApiAccess",
     "CountedPer",
     "Environment",
@@ -9,9 +10,11 @@ __all__ = [
     "KeyType",
     "Permission",
     "Role",
+    "Severity",
     "Unset",
 ]
 
+from admin.core.alerts.kinds import AlertKind, Severity
 from admin.core.caller import Permission, Role
 from admin.core.unset import UNSET, Unset
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
-from admin.wire import checks, keys, people, receipt, records, transfer, usage, words
+from admin.wire import alerts, checks, keys, people, receipt, records, transfer, usage, words
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
@@ -177,6 +177,30 @@ SAMPLES: Mapping[type[BaseModel], BaseModel] = {
         records.AuditVerdict(ok=True, entries=7, head_sequence=7, head_hash="ab" * 32),
         records.EventPage(events=(EVENT,), last_sequence=9),
         usage.RequestPage(requests=(REQUEST,), next_cursor=None),
+        alerts.AlertPage(
+            alerts=(
+                alerts.AlertDocument(
+                    account="acc_1",
+                    key="key_1",
+                    kind=words.AlertKind.KEY_EXPIRING,
+                    severity=words.Severity.WARNING,
+                    title="Key expires in 7 days",
+                    text="The key 'ci' expires on 2027-01-22T08:00:00Z.",
+                    data={"within_seconds": 604_800},
+                    told_at=NOW - MINUTES,
+                ),
+            ),
+            next_cursor=None,
+        ),
+        alerts.AlertSettingsDocument(
+            account="acc_1",
+            thresholds=(75, 90, 100),
+            thresholds_chosen=False,
+            default_thresholds=(75, 90, 100),
+            kinds={"key.unused": False, "key.expiring": True},
+            chosen=("key.unused",),
+            version=2,
+        ),
         transfer.ImportResult(
             results=(transfer.ImportedLine(number=1, outcome="created", key="key_1"),)
         ),

@@ -166,6 +166,22 @@ EXAMPLES: Mapping[str, Example] = {
     "keys.end_secret": Example("keys.end_secret", ("key_1", "9aB3xxxxxxxx"), {"if_match": 2}),
     "keys.requests": Example("keys.requests", ("key_1",), REQUESTS),
     "accounts.requests": Example("accounts.requests", ("acc_1",), REQUESTS),
+    "alerts.list": Example(
+        "alerts.list",
+        arguments={
+            "account": "acc_1",
+            "key": "key_1",
+            "kind": "key.expiring",
+            "severity": "warning",
+            **PAGE,
+        },
+    ),
+    "alerts.show": Example("alerts.show", ("acc_1",)),
+    "alerts.update": Example(
+        "alerts.update",
+        ("acc_1",),
+        {"thresholds": [50], "kinds": {"key.unused": False}, "if_match": 2},
+    ),
     "plans.list": Example("plans"),
     "audit.list": Example(
         "audit.list",
@@ -304,7 +320,7 @@ def test_both_clients_have_the_same_methods() -> None:
     def methods(client: Client | AsyncClient) -> set[str]:
         return {
             f"{group}.{name}"
-            for group in ("accounts", "users", "tokens", "keys", "audit", "events")
+            for group in ("accounts", "users", "tokens", "keys", "alerts", "audit", "events")
             for name in dir(getattr(client, group))
             if not name.startswith("_")
         } | {name for name in dir(client) if not name.startswith("_")}

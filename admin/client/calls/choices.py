@@ -1,15 +1,46 @@
 """The wire's choices, which may also be written as the plain words that they are."""
 
-__all__ = ["AccessWord", "EnvironmentWord", "PermissionWord", "RoleWord", "TypeWord"]
+__all__ = [
+    "AccessWord",
+    "AlertKindWord",
+    "EnvironmentWord",
+    "PermissionWord",
+    "RoleWord",
+    "SeverityWord",
+    "TypeWord",
+]
 
 from typing import Literal
 
-from admin.wire.words import ApiAccess, Environment, KeyType, Permission, Role
+from admin.wire.words import (
+    AlertKind,
+    ApiAccess,
+    Environment,
+    KeyType,
+    Permission,
+    Role,
+    Severity,
+)
 
 TypeWord = KeyType | Literal["sk", "pk"]
 EnvironmentWord = Environment | Literal["live", "test"]
 AccessWord = ApiAccess | Literal["disabled", "requested", "approved", "denied"]
 RoleWord = Role | Literal["admin", "member", "viewer"]
+SeverityWord = Severity | Literal["info", "warning", "critical"]
+AlertKindWord = (
+    AlertKind
+    | Literal[
+        "quota.threshold",
+        "quota.exceeded",
+        "quota.forecast",
+        "key.expiring",
+        "key.rotation_due",
+        "key.new_address",
+        "key.many_refusals",
+        "key.unused",
+        "usage.sudden_rise",
+    ]
+)
 PermissionWord = (
     Permission
     | Literal[
