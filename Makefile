@@ -4,13 +4,27 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-failed check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console soak clean
+.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
 
-test: $(VENV)/.installed-dev
+# The console is tested in the machine's own Chromium, and by axe-core.
+AXE := tests/console/node_modules/axe-core/axe.min.js
+
+test: $(VENV)/.installed-dev $(AXE)
 	$(BIN)/python -m pytest -n auto
+
+# One file of JavaScript for the tests, of the version and content that the lock file names.
+$(AXE): tests/console/package.json tests/console/package-lock.json
+	@command -v npm >/dev/null || { echo "The tests of the console need npm to get axe-core; install it (Debian: apt-get install npm)." >&2; exit 1; }
+	@cd tests/console && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# The pictures of docs/console.md and the README, taken by the tests.
+pictures: $(VENV)/.installed-dev
+	@mkdir -p docs/pictures
+	PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest tests/console/test_pictures.py -q -n 0
 
 # Those that failed in the last run, one after another; a failure again if there are more than five, or none is known.
 test-failed: $(VENV)/.installed-dev
