@@ -9,6 +9,7 @@ __all__ = ["FAILURES_PER_MINUTE", "api_app", "malformed_answer"]
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from itertools import groupby
 
@@ -16,10 +17,10 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from admin.api import serving
+from admin.api import serving, streaming
 from admin.api.authentication import Doorkeeper
 from admin.api.docs_page import docs_routes
-from admin.api.exchange import CALLER, REQUEST_ID, address_of, problem_answer
+from admin.api.exchange import ASK_AGAIN, CALLER, REQUEST_ID, Again, address_of, problem_answer
 from admin.api.faults import declined
 from admin.api.openapi import openapi_document
 from admin.api.problems import Declined, Problem
@@ -42,13 +43,14 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}$")
 _log = structlog.get_logger()
 
 
-def api_app(
+def api_app(  # noqa: PLR0913 -- all but the first three have a good default
     services: Services,
     clock: Clock,
     *,
     docs_url: str,
     trusted_proxies: Iterable[str] = (),
     failures_per_minute: int = FAILURES_PER_MINUTE,
+    stream_pace: streaming.Pace = streaming.Pace(),  # noqa: B008 -- frozen
 ) -> web.Application:
     """The application; it starts nothing and ends nothing. Whoever mounts it may add routes of their own.
 
@@ -68,6 +70,7 @@ def api_app(
     by_path = sorted(ENDPOINTS, key=lambda one: one.path)
     for path, found in groupby(by_path, key=lambda one: one.path):
         _add(app, path, list(found), services)
+    streaming.add_streams(app, services, stream_pace)
     return app
 
 
@@ -154,11 +157,14 @@ def _authenticating(doorkeeper: Doorkeeper, trusted: Networks) -> Middleware:
     @web.middleware
     async def authenticating(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _is_guarded(request):
-            request[CALLER] = await doorkeeper.caller(
+            again = partial(
+                doorkeeper.caller,
                 request.headers.getall(hdrs.AUTHORIZATION, []),
                 address_of(request, trusted),
                 request[REQUEST_ID],
             )
+            request[ASK_AGAIN] = Again(again)
+            request[CALLER] = await again()
         return await handler(request)
 
     return authenticating

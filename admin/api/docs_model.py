@@ -94,7 +94,7 @@ class _Reader:
     def _operation(self, method: str, path: str, operation: Json) -> Operation:
         responses = operation["responses"]
         good = next(content for status, content in responses.items() if status.startswith("2"))
-        answer = good["content"]["application/json"]
+        answer = next(iter(good["content"].values()))
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
         return Operation(
             id=operation["operationId"],
@@ -108,7 +108,7 @@ class _Reader:
             answer=tuple(self._fields(answer["schema"])),
             statuses=tuple(self._status(code, one) for code, one in responses.items()),
             curl=_curl(operation["operationId"], method, path, body),
-            example=json.dumps(answer["example"], indent=2, ensure_ascii=False),
+            example=_example(answer["example"]),
         )
 
     def _at(self, schema: Json) -> Json:
@@ -178,6 +178,12 @@ def _description(field: Json) -> str:
         case str() | int() as value if value != "":
             words.append(f"Default: {value}.")
     return " ".join(words)
+
+
+def _example(example: Any) -> str:  # noqa: ANN401 -- any JSON
+    if isinstance(example, str):
+        return example
+    return json.dumps(example, indent=2, ensure_ascii=False)
 
 
 def _curl(name: str, method: str, path: str, body: Json | None) -> str:

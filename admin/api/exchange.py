@@ -1,9 +1,19 @@
 """What the app remembers of one request, and the ways in which it answers."""
 
-__all__ = ["CALLER", "REQUEST_ID", "address_of", "document_answer", "json_answer", "problem_answer"]
+__all__ = [
+    "ASK_AGAIN",
+    "CALLER",
+    "REQUEST_ID",
+    "Again",
+    "address_of",
+    "document_answer",
+    "json_answer",
+    "problem_answer",
+]
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -15,6 +25,16 @@ from gateway.core.addresses import Networks, client_address
 
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Who asks, found out once more: a long answer goes on only as long as its token is good."""
+
+    caller: Callable[[], Awaitable[Caller]]
+
+
+ASK_AGAIN = web.RequestKey("ask_again", Again)
 
 
 def address_of(request: web.Request, trusted: Networks) -> str:

@@ -5,10 +5,13 @@ __all__ = ["FIELD_WORDS"]
 from collections.abc import Mapping
 from typing import Final
 
+from admin.api.usage_words import USAGE_WORDS
+
 _UNTIL: Final = "When; null for never."
 
 # `Document.field` where one document means something else by a name.
 FIELD_WORDS: Final[Mapping[str, str]] = {
+    **USAGE_WORDS,
     "account": "An account's id.",
     "account_api_access": "Whether its account's keys were let through.",
     "account_name": "The account's name, should it have to be made.",
@@ -115,16 +118,6 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
     "replaced_at": "When a newer secret took its place; null for the present one.",
     "request_id": "The request's X-Request-Id.",
     "requests": "Newest first.",
-    "RequestQuery.address": "Those from this address.",
-    "RequestQuery.method": "Those with this method.",
-    "RequestQuery.outcome": "Those with this outcome: `served`, or a refusal's code.",
-    "RequestQuery.path": "Those with this path; with a `*` at its end, those that begin so.",
-    "RequestQuery.request_id": "The one with this X-Request-Id.",
-    "RequestQuery.route": "Those on the route of this name.",
-    "RequestQuery.since": "Not before: a time, or how long ago.",
-    "RequestQuery.status": "Those with this status: `404`, or `4xx` for all of them.",
-    "RequestQuery.until": "Before: a time, or how long ago.",
-    "RequestDocument.key": "The id of the key that it was made with.",
     "reset_in": "Seconds until it is full again.",
     "results": "One for each line.",
     "retry_after": "Seconds to wait before asking again.",
@@ -139,7 +132,6 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
     "PlanPage.scopes": "All scopes of the configuration.",
     "UserDocument.scopes": "What their keys hold at most; null for all that the plan offers members.",
     "secret": "The whole secret, this once.",
-    "secret_id": "Which of the key's secrets it was; null where none was proved.",
     "secrets": "Oldest first.",
     "sequence": "Counts without a gap.",
     "severity": "`info`, `warning` or `critical`.",
@@ -149,7 +141,6 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
     "state": "What `status`, times and owner amount to just now.",
     "status": "What was set.",
     "ExplainDocument.status": "The HTTP status that the request would get; 200 if it is allowed.",
-    "RequestDocument.status": "The HTTP status of the answer; 499 if the caller went away.",
     "target": "The id of what was acted upon.",
     "target_id": "The id of what was acted upon.",
     "target_kind": "What it is, such as `key`.",

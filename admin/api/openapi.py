@@ -21,8 +21,10 @@ from admin.api.openapi_parts import (
     schemas,
     tag_of,
 )
+from admin.api.openapi_streams import stream_operation
 from admin.api.terms import body_bytes_max, needs_body, takes_idempotency_key, takes_if_match
 from admin.wire.endpoints import CREATED, ENDPOINTS, Endpoint
+from admin.wire.streams import STREAMS
 
 _DESCRIPTION: Final = """\
 Everything that happens to accounts, users and keys. Every answer is JSON; every error is a problem
@@ -74,6 +76,12 @@ _PARAMETERS: Final[dict[str, Schema]] = {
         "description": "Send it only if it is none of these: 304 otherwise.",
         "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f-]{1,40}")$'},
     },
+    "Last-Event-ID": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The `id` of the last event that came: what came in since is told first.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
@@ -94,9 +102,13 @@ def openapi_document(docs_url: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Schema]] = {}
     for one in ENDPOINTS:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, found, components)
-    for one in ENDPOINTS:
-        if one.query is not None:
-            components.pop(one.query.__name__, None)
+    for each in STREAMS:
+        ids = [_id(name) for name in _PLACEHOLDER.findall(each.path)]
+        query = components[each.query.__name__]
+        paths[each.path] = {"get": stream_operation(each, ids, query)}
+    for model in (*(one.query for one in ENDPOINTS), *(each.query for each in STREAMS)):
+        if model is not None:
+            components.pop(model.__name__, None)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -22,6 +22,7 @@ from admin.api.examples import PROBLEM
 from admin.api.field_words import FIELD_WORDS
 from admin.api.problems import PROBLEM_TYPE, Problem
 from admin.wire.endpoints import ENDPOINTS
+from admin.wire.streams import STREAMS
 
 Schema = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -37,6 +38,7 @@ TAGS: Final[Mapping[str, tuple[str, str]]] = {
     "alerts": ("Alerts", "What an account is warned of, and what stands now."),
     "verify": ("Checks", "Whether a key may be used, and why not."),
     "explain": ("Checks", "Whether a key may be used, and why not."),
+    "usage": ("Usage", "What was used: request by request under keys and accounts, and in sums."),
     "tokens": ("Admin tokens", "For machines that use this API."),
     "me": ("Installation", "Who asks, what is configured, what has happened."),
     "plans": ("Installation", "Who asks, what is configured, what has happened."),
@@ -61,6 +63,7 @@ def schemas() -> tuple[dict[Any, Schema], dict[str, Schema]]:
     for one in ENDPOINTS:
         wanted.append((one.answer, "serialization"))
         wanted += [(model, "validation") for model in (one.body, one.query) if model is not None]
+    wanted += [(each.query, "validation") for each in STREAMS]
     found, whole = models_json_schema(list(dict.fromkeys(wanted)), ref_template=_TEMPLATE)
     definitions: dict[str, Schema] = whole["$defs"]
     for one in ENDPOINTS:

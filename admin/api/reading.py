@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from admin.api.faults import invalid
 from admin.api.problems import Declined, FieldError, Problem
@@ -52,7 +53,7 @@ def parsed_query(model: type[Model] | None, raw: str) -> Model | None:
         raise Declined(
             Problem.BAD_REQUEST, f"The query has more than {_PARAMETERS_MAX} parameters."
         ) from None
-    fields = {} if model is None else model.model_fields
+    fields = {} if model is None else _fields(model)
     names = [name for name, _ in pairs]
     errors = [
         FieldError(name, "There is no such query parameter here.")
@@ -68,12 +69,18 @@ def parsed_query(model: type[Model] | None, raw: str) -> Model | None:
         )
     if model is None:
         return None
-    return _validated(model, json.dumps({name: _typed(model, name, text) for name, text in pairs}))
+    return _validated(
+        model, json.dumps({name: _typed(fields[name].annotation, text) for name, text in pairs})
+    )
 
 
-def _typed(model: type[BaseModel], name: str, text: str) -> str | int | bool:
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """By the names that they have on the wire: not each can be a name in Python."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _typed(wanted: object, text: str) -> str | int | bool:
     """A number or a truth value where the model has one, so that one strict reading serves query and body."""
-    wanted = model.model_fields[name].annotation
     if wanted is bool and text in {"true", "false"}:
         return text == "true"
     if wanted is int and _WHOLE_NUMBER.fullmatch(text):

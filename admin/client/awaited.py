@@ -113,6 +113,7 @@ class Accounts(_Group):
     disable_access = _Sent(accounts.disable_access)
     requests = _Sent(usage.list_account_requests)
     all_requests = _Every(EVERY_ACCOUNT_REQUEST)
+    usage = _Sent(usage.show_account_usage)
 
 
 class Users(_Group):
@@ -145,6 +146,7 @@ class Keys(_Group):
     update = _Sent(keys.update_key)
     requests = _Sent(usage.list_key_requests)
     all_requests = _Every(EVERY_KEY_REQUEST)
+    usage = _Sent(usage.show_key_usage)
     disable = _Sent(key_life.disable_key)
     enable = _Sent(key_life.enable_key)
     rotate = _Sent(key_life.rotate_key)
@@ -190,6 +192,7 @@ class AsyncClient:
 
     me = _Sent(tokens.me)
     plans = _Sent(records.list_plans)
+    usage = _Sent(usage.show_usage)
     verify = _Sent(checks.verify_token)
     explain = _Sent(checks.explain_request)
 

@@ -2,26 +2,36 @@
 
 __all__ = ["USAGE_ACTS", "request_document", "request_filter"]
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, Literal
 
 from admin.core.caller import Caller
+from admin.core.series import Figures, Group, Report
 from admin.operations.asked import Act, Asked
 from admin.operations.values import looked_back, moment, page_request
 from admin.services.catalogue import Services
-from admin.services.usage import RequestFilter, Subject
+from admin.services.usage import RequestFilter, RollupFilter, Subject, Timeframe
 from admin.stores.usage_requests import Logged
-from admin.wire.usage import RequestDocument, RequestPage, RequestQuery
+from admin.wire.usage import (
+    FiguresDocument,
+    GroupDocument,
+    PointDocument,
+    RequestDocument,
+    RequestPage,
+    RequestQuery,
+    UsageQuery,
+    UsageReport,
+)
 
-Kind = Literal["key", "account"]
+SubjectKind = Literal["key", "account", "everything"]
 
 
-def subject_of(kind: Kind, asked: Asked) -> Subject:
+def subject_of(kind: SubjectKind, asked: Asked) -> Subject:
     """Whose usage the path names."""
-    return Subject(kind, asked.ids[f"{kind}_id"])
+    return Subject(kind, asked.ids.get(f"{kind}_id", ""))
 
 
-def _requests(kind: Kind) -> Callable[[Services, Caller, Asked], Awaitable[RequestPage]]:
+def _requests(kind: SubjectKind) -> Callable[[Services, Caller, Asked], Awaitable[RequestPage]]:
     async def act(services: Services, caller: Caller, asked: Asked) -> RequestPage:
         query = asked.the_query(RequestQuery)
         wanted = request_filter(query, services.usage.now)
@@ -83,7 +93,51 @@ def request_document(logged: Logged) -> RequestDocument:
     )
 
 
+def _usage(kind: SubjectKind) -> Callable[[Services, Caller, Asked], Awaitable[UsageReport]]:
+    async def act(services: Services, caller: Caller, asked: Asked) -> UsageReport:
+        query = asked.the_query(UsageQuery)
+        now = services.usage.now
+        time = Timeframe(looked_back(query.from_, now), looked_back(query.to, now), query.step)
+        wanted = RollupFilter(
+            query.route, query.outcome, None if query.status is None else int(query.status[0])
+        )
+        report = await services.usage.series(caller, subject_of(kind, asked), time, wanted)
+        return _report(report)
+
+    return act
+
+
+def _report(report: Report) -> UsageReport:
+    fields = {"from": moment(report.span.since)}
+    return UsageReport(
+        **fields,
+        to=moment(report.span.until),
+        step=report.span.step,
+        totals=FiguresDocument(**_figures(report.totals)),
+        series=tuple(
+            PointDocument(
+                at=moment(bucket.at), statuses=dict(bucket.statuses), **_figures(bucket.figures)
+            )
+            for bucket in report.series
+        ),
+        by_route=_groups(report.by_route),
+        by_outcome=_groups(report.by_outcome),
+        by_status=_groups(report.by_status),
+    )
+
+
+def _groups(groups: Iterable[Group]) -> tuple[GroupDocument, ...]:
+    return tuple(GroupDocument(name=each.name, **_figures(each.figures)) for each in groups)
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {name: getattr(figures, name) for name in FiguresDocument.model_fields}
+
+
 USAGE_ACTS: Final[Mapping[str, Act]] = {
     "keys.requests": _requests("key"),
     "accounts.requests": _requests("account"),
+    "keys.usage": _usage("key"),
+    "accounts.usage": _usage("account"),
+    "usage.show": _usage("everything"),
 }

@@ -42,6 +42,7 @@ from admin.stores.records import RecordStore
 from admin.stores.tokens import TokenStore
 from admin.stores.transfer import TransferStore
 from admin.stores.usage_requests import RequestStore
+from admin.stores.usage_rollups import RollupStore
 from admin.stores.users import UserStore
 from gateway.app.admitting import Door
 from gateway.clock import SystemClock
@@ -139,7 +140,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             clock=clock,
             rules=transfer_rules(settings),
         ),
-        usage=UsageService(RequestStore(engine), clock),
+        usage=UsageService(RequestStore(engine), RollupStore(engine), clock),
         records=RecordService(RecordStore(engine)),
         channels=channels,
         deliveries=delivery_service(settings, engine, channels, repeats, clock),

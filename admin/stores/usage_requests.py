@@ -1,32 +1,29 @@
-"""Requests one by one, as SQL has them: by key, in the order of time, forwards or backwards.
+"""Requests one by one, as SQL has them: of a key or an account, in the order of time, forwards or backwards."""
 
-An account's requests are those of its keys, merged: the table has no index of its own for accounts, which would
-cost every request its share.
-"""
+__all__ = ["Logged", "Place", "RequestFilter", "RequestStore", "Slice", "Way", "Whose"]
 
-__all__ = ["Logged", "Place", "RequestFilter", "RequestStore", "Slice", "Way"]
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_, union_all
+from sqlalchemy import Column, ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from gateway.core.record import UsageRecord
 from gateway.stores.sql_engine import read_rows
 from gateway.stores.tables import accounts, from_us, keys, to_us, usage_records
 
-Item = TypeVar("Item")
-
-# How many records are looked at for a page of those that fit; and of one key, among very many, at least.
+# How many records are looked at for a page of those that fit.
 _LOOKED_AT: Final = 20_000
-_LOOKED_AT_LEAST: Final = 200
-# SQLite takes 500 parts in one statement.
-_KEYS_AT_ONCE: Final = 100
-_DAY_US: Final = 86_400_000_000
+_LATE_SECONDS: Final = 10.0
+
+
+class Whose(NamedTuple):
+    """Those of one key, or of one account with all of its keys."""
+
+    key_id: str | None = None
+    account_id: str | None = None
 
 
 class Place(NamedTuple):
@@ -103,106 +100,115 @@ class RequestStore:
         found = select(accounts.c.id).where(accounts.c.id == account_id)
         return bool(await read_rows(self._engine, "find an account", found))
 
-    async def keys_of(self, account_id: str, since: float | None, count: int) -> Sequence[str]:
-        """At most `count` keys of the account that were used since then, or ever, in no order."""
-        day = 1 if since is None else max(1, to_us(since) // _DAY_US)
-        rows = await read_rows(
-            self._engine,
-            "find an account's keys",
-            select(keys.c.id)
-            .where(keys.c.account_id == account_id, keys.c.used_day >= day)
-            .limit(count),
-        )
-        return [row.id for row in rows]
-
     async def read(
         self,
-        key_ids: Sequence[str],
+        whose: Whose,
         wanted: RequestFilter,
         behind: Place | None,
         count: int,
         way: Way = Way.NEWEST_FIRST,
     ) -> Slice:
-        """At most `count` requests of these keys that fit, from the one behind `behind` on."""
-        if not key_ids:
-            return Slice((), None)
+        """At most `count` requests that fit, from the one behind `behind` on."""
         fits = _fits(wanted)
-        edge = await self._edge(key_ids, wanted, behind, way) if fits else None
-        found: list[Logged] = []
-        for some in _parts(key_ids, _KEYS_AT_ONCE):
-            # One more than is wanted tells whether there are more.
-            selects = [
-                _of_key(key_id, wanted, behind, edge, way).where(*fits).limit(count + 1)
-                for key_id in some
-            ]
-            rows = await read_rows(
-                self._engine, "read requests", _merged(selects, way).limit(count + 1)
-            )
-            found += map(_logged, rows)
-        found.sort(key=lambda each: each.place, reverse=way is Way.NEWEST_FIRST)
-        if len(found) > count:
-            return Slice(tuple(found[:count]), found[count - 1].place)
-        return Slice(tuple(found), edge)
+        edge = await self._edge(whose, wanted, behind, way) if fits else None
+        # One more than is wanted tells whether there are more.
+        chosen = _in_order(whose, wanted, behind, edge, way).where(*fits).limit(count + 1)
+        rows = await read_rows(self._engine, "read requests", chosen)
+        found = tuple(map(_logged, rows[:count]))
+        return Slice(found, found[-1].place if len(rows) > count else edge)
+
+    @property
+    def late_seconds(self) -> float:
+        """How long after a record another one may come in whose id is lower."""
+        # SQLite has one writer at a time; of several to PostgreSQL each may take as long as a ledger waits.
+        return 0.0 if self._engine.dialect.name == "sqlite" else _LATE_SECONDS
+
+    async def newest_id(self) -> int:
+        """The highest id of all records, 0 if there are none."""
+        rows = await read_rows(
+            self._engine, "find the newest request", select(func.max(usage_records.c.id))
+        )
+        return rows[0][0] or 0
+
+    async def arrived(
+        self, whose: Whose, wanted: RequestFilter, behind: int, last: int, count: int
+    ) -> tuple[Logged, ...]:
+        """At most `count` requests that fit with ids above `behind` and up to `last`, in the order of their ids."""
+        chosen = select(usage_records).where(*_came_in(whose, wanted, behind, last))
+        rows = await read_rows(
+            self._engine, "follow requests", chosen.order_by(usage_records.c.id).limit(count)
+        )
+        return tuple(map(_logged, rows))
+
+    async def arrived_ids(
+        self, whose: Whose, wanted: RequestFilter, behind: int, last: int
+    ) -> Sequence[int]:
+        """The ids alone, of all of them."""
+        chosen = select(usage_records.c.id).where(*_came_in(whose, wanted, behind, last))
+        return [row.id for row in await read_rows(self._engine, "follow requests", chosen)]
+
+    async def by_ids(self, ids: Sequence[int], since: float) -> tuple[Logged, ...]:
+        """Those with these ids that began since then."""
+        table = usage_records.c
+        chosen = select(usage_records).where(table.id.in_(ids), table.at_us >= to_us(since))
+        rows = await read_rows(self._engine, "follow requests", chosen.order_by(table.id))
+        return tuple(map(_logged, rows))
 
     async def _edge(
-        self, key_ids: Sequence[str], wanted: RequestFilter, behind: Place | None, way: Way
+        self, whose: Whose, wanted: RequestFilter, behind: Place | None, way: Way
     ) -> Place | None:
-        """As far as to here all keys' records are looked at; None for to their end."""
-        share = max(self._looked_at // len(key_ids), min(_LOOKED_AT_LEAST, self._looked_at))
-        edges: list[Place] = []
-        for some in _parts(key_ids, _KEYS_AT_ONCE):
-            selects = [
-                _of_key(key_id, wanted, behind, None, way).offset(share - 1).limit(1)
-                for key_id in some
-            ]
-            rows = await read_rows(
-                self._engine, "look for requests", _merged(selects, way).limit(1)
-            )
-            edges += (_place(row) for row in rows)
-        if not edges:
-            return None
-        return max(edges) if way is Way.NEWEST_FIRST else min(edges)
+        """As far as to here records are looked at; None for to the end."""
+        last = _in_order(whose, wanted, behind, None, way).offset(self._looked_at - 1).limit(1)
+        rows = await read_rows(self._engine, "look for requests", last)
+        return _place(rows[0]) if rows else None
 
 
-def _of_key(
-    key_id: str, wanted: RequestFilter, behind: Place | None, edge: Place | None, way: Way
+def _in_order(
+    whose: Whose, wanted: RequestFilter, behind: Place | None, edge: Place | None, way: Way
 ) -> Select[Any]:
-    """A key's records of that time, in order, as the index on key and time has them."""
+    """The records of that time, as an index has them."""
     table = usage_records.c
-    at = table.at_us
-    place = tuple_(*_order(table, Way.OLDEST_FIRST))
-    conditions: list[ColumnElement[bool]] = [table.key_id == key_id]
+    conditions: list[ColumnElement[bool]] = [
+        column == id_
+        for column, id_ in ((table.key_id, whose.key_id), (table.account_id, whose.account_id))
+        if id_ is not None
+    ]
     if wanted.since is not None:
-        conditions.append(at >= to_us(wanted.since))
+        conditions.append(table.at_us >= to_us(wanted.since))
     if wanted.until is not None:
-        conditions.append(at < to_us(wanted.until))
-    # The moment once more by itself: neither database finds its way in the index by two columns of which it has one.
+        conditions.append(table.at_us < to_us(wanted.until))
+    place = tuple_(table.at_us, table.id)
+    order: list[Column[Any] | ColumnElement[Any]]
+    # The moment once more by itself: it finds the beginning in an index that does not have the id.
     if way is Way.NEWEST_FIRST:
         if behind is not None:
-            conditions += (at <= behind.at_us, place < tuple_(*behind))
+            conditions += (table.at_us <= behind.at_us, place < tuple_(*behind))
         if edge is not None:
-            conditions += (at >= edge.at_us, place >= tuple_(*edge))
+            conditions += (table.at_us >= edge.at_us, place >= tuple_(*edge))
+        order = [table.at_us.desc(), table.id.desc()]
     else:
         if behind is not None:
-            conditions += (at >= behind.at_us, place > tuple_(*behind))
+            conditions += (table.at_us >= behind.at_us, place > tuple_(*behind))
         if edge is not None:
-            conditions += (at <= edge.at_us, place <= tuple_(*edge))
-    return select(usage_records).where(*conditions).order_by(*_order(table, way))
+            conditions += (table.at_us <= edge.at_us, place <= tuple_(*edge))
+        order = [table.at_us, table.id]
+    return select(usage_records).where(*conditions).order_by(*order)
 
 
-def _merged(selects: Sequence[Select[Any]], way: Way) -> Select[Any]:
-    """All of them in one order."""
-    if len(selects) == 1:
-        return selects[0]
-    # SQLite takes an order and a limit only in a part that is a table of its own.
-    whole = union_all(*(select(each.subquery()) for each in selects)).subquery()
-    return select(whole).order_by(*_order(whole.c, way))
-
-
-def _order(columns: ReadOnlyColumnCollection[str, Any], way: Way) -> list[ColumnElement[Any]]:
-    """The columns of a place."""
-    place = [columns.at_us, columns.id]
-    return place if way is Way.OLDEST_FIRST else [column.desc() for column in place]
+def _came_in(
+    whose: Whose, wanted: RequestFilter, behind: int, last: int
+) -> list[ColumnElement[bool]]:
+    """By their ids alone: no index has those of a key, whose own would lead through all that it ever did."""
+    table = usage_records.c
+    conditions = [table.id > behind, table.id <= last, *_fits(wanted)]
+    if wanted.since is not None:
+        # Leads to the partitions of these days; an id is known in each.
+        conditions.append(table.at_us >= to_us(wanted.since))
+    for column, id_ in ((table.key_id, whose.key_id), (table.account_id, whose.account_id)):
+        if id_ is not None:
+            # Not the bare column, or both databases take its index for the better one.
+            conditions.append(column + "" == id_)
+    return conditions
 
 
 def _fits(wanted: RequestFilter) -> list[ColumnElement[bool]]:
@@ -226,11 +232,6 @@ def _fits(wanted: RequestFilter) -> list[ColumnElement[bool]]:
         path = func.substr(table.path, 1, len(wanted.path)) if wanted.path_begins else table.path
         conditions.append(path == wanted.path)
     return conditions
-
-
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _place(row: Row[Any]) -> Place:

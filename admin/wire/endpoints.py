@@ -53,7 +53,7 @@ from admin.wire.records import (
 )
 from admin.wire.shapes import PageQuery
 from admin.wire.transfer import ExportPage, ExportQuery, ImportRequest, ImportResult
-from admin.wire.usage import RequestPage, RequestQuery
+from admin.wire.usage import RequestPage, RequestQuery, UsageQuery, UsageReport
 
 CREATED = 201
 OK = 200
@@ -120,6 +120,9 @@ ENDPOINTS = (
     Endpoint("alerts.list", "GET", "/v1/alerts", "The alerts that stand now, told last first.", Permission.ALERTS_READ, AlertPage, query=AlertQuery),
     Endpoint("alerts.show", "GET", "/v1/accounts/{account_id}/alerts", "What an account is told of.", Permission.ALERTS_READ, AlertSettingsDocument, is_versioned=True),
     Endpoint("alerts.update", "PATCH", "/v1/accounts/{account_id}/alerts", "Change what an account is told of.", Permission.ALERTS_WRITE, AlertSettingsDocument, AlertSettingsPatch, is_versioned=True),
+    Endpoint("keys.usage", "GET", "/v1/keys/{key_id}/usage", "What a key's requests amount to, point by point.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
+    Endpoint("accounts.usage", "GET", "/v1/accounts/{account_id}/usage", "What the requests of all of an account's keys amount to.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
+    Endpoint("usage.show", "GET", "/v1/usage", "What all requests amount to that you may see.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
     # what is configured, what has happened
     Endpoint("plans.list", "GET", "/v1/plans", "The plans and scopes of the configuration.", Permission.PLANS_READ, PlanPage),
     Endpoint("audit.list", "GET", "/v1/audit", "Who did what, newest first.", Permission.AUDIT_READ, AuditPage, query=AuditQuery),

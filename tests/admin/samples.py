@@ -125,6 +125,29 @@ REQUEST = usage.RequestDocument(
     address="192.0.2.7",
 )
 
+FIGURES: Mapping[str, float] = {
+    "requests": 3,
+    "refused": 1,
+    "bytes_in": 0,
+    "bytes_out": 4096,
+    "mean_ms": 1.5,
+    "p50_ms": 1.5,
+    "p95_ms": 2.0,
+    "p99_ms": 2.0,
+}
+REPORT = usage.UsageReport.model_validate(
+    {
+        "from": NOW - 60 * MINUTES,
+        "to": NOW,
+        "step": "hour",
+        "totals": FIGURES,
+        "series": [{**FIGURES, "at": NOW - 60 * MINUTES, "statuses": {"2xx": 2, "4xx": 1}}],
+        "by_route": [{**FIGURES, "name": "dns"}],
+        "by_outcome": [{**FIGURES, "name": "served"}],
+        "by_status": [{**FIGURES, "name": "2xx"}],
+    }
+)
+
 
 def _more(document: BaseModel, kind: type[BaseModel], **fields: object) -> BaseModel:
     return kind.model_validate({**document.model_dump(), **fields})
@@ -201,6 +224,7 @@ SAMPLES: Mapping[type[BaseModel], BaseModel] = {
             chosen=("key.unused",),
             version=2,
         ),
+        REPORT,
         transfer.ImportResult(
             results=(transfer.ImportedLine(number=1, outcome="created", key="key_1"),)
         ),

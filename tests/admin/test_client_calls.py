@@ -46,6 +46,14 @@ REQUESTS: Mapping[str, Any] = {
     "request_id": "r1",
     **PAGE,
 }
+USAGE: Mapping[str, Any] = {
+    "from_": "30d",
+    "to": "2027-03-01t00:00:00z",
+    "step": "hour",
+    "route": "dns",
+    "outcome": "served",
+    "status": "2xx",
+}
 REASON = {"reason": "they paid", "if_match": 1}
 
 
@@ -182,6 +190,9 @@ EXAMPLES: Mapping[str, Example] = {
         ("acc_1",),
         {"thresholds": [50], "kinds": {"key.unused": False}, "if_match": 2},
     ),
+    "keys.usage": Example("keys.usage", ("key_1",), USAGE),
+    "accounts.usage": Example("accounts.usage", ("acc_1",), USAGE),
+    "usage.show": Example("usage", arguments=USAGE),
     "plans.list": Example("plans"),
     "audit.list": Example(
         "audit.list",
@@ -239,7 +250,8 @@ def sent(asked: Asked) -> dict[str, Any]:
     body = {} if asked.body is None else asked.body.model_dump(exclude_unset=True)
     condition = asked.headers.get("If-Match")
     more = {} if condition is None else {"if_match": int(condition.strip('"'))}
-    return {**asked.query, **body, **more}
+    query = {"from_" if name == "from" else name: value for name, value in asked.query.items()}
+    return {**query, **body, **more}
 
 
 def plain(value: object) -> object:

@@ -16,6 +16,7 @@ import yaml
 from aiohttp import web
 
 from admin.api.app import api_app, malformed_answer
+from admin.api.streaming import Pace
 from admin.core.caller import Permission, Role, operator
 from admin.plane.wiring import opened
 from admin.services.catalogue import Services
@@ -147,6 +148,7 @@ async def serving(
     valkey_url: str,
     *,
     failures_per_minute: int = 100_000,
+    stream_pace: Pace = Pace(),  # noqa: B008 -- frozen
     **sections: Any,  # noqa: ANN401 -- what YAML can hold
 ) -> AsyncIterator[Api]:
     """The API on these stores, with an admin; `sections` replace those of `SECTIONS`."""
@@ -158,6 +160,7 @@ async def serving(
             docs_url=DOCS_URL,
             trusted_proxies=("127.0.0.0/8",),
             failures_per_minute=failures_per_minute,
+            stream_pace=stream_pace,
         )
         made = await services.tokens.create(ADMIN, NewToken("the tests", Role.ADMIN))
         async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:

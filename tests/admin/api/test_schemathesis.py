@@ -68,7 +68,9 @@ class Trial:
 
     def run(self) -> None:
         """Try every operation; fails at the first answer that is not as the document says."""
-        schema = schemathesis.openapi.from_url(f"{self._url}/openapi.json")
+        whole = schemathesis.openapi.from_url(f"{self._url}/openapi.json")
+        # What goes on for as long as somebody looks has tests of its own.
+        schema = whole.exclude(operation_id_regex="tail")
         for result in schema.get_all_operations():
             operation = result.ok()  # type: ignore[union-attr]
             for mode in GenerationMode.POSITIVE, GenerationMode.NEGATIVE:

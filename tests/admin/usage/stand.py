@@ -12,6 +12,7 @@ from admin.core.caller import Caller
 from admin.core.page import PageRequest
 from admin.services.usage import RequestFilter, Subject, UsageService
 from admin.stores.usage_requests import Logged, RequestStore
+from admin.stores.usage_rollups import RollupStore
 from gateway.core.record import UsageRecord
 from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.tables import accounts
@@ -28,7 +29,7 @@ class UsageStand(World):
     def __init__(self, engine: AsyncEngine, looked_at: int = 20_000) -> None:
         """`looked_at` records are looked at for a page."""
         super().__init__(engine)
-        self.usage = UsageService(RequestStore(engine, looked_at), self.clock)
+        self.usage = UsageService(RequestStore(engine, looked_at), RollupStore(engine), self.clock)
         self._ledger = SqlUsageStore(engine)
         self._sequence = 0
 
