@@ -10,6 +10,7 @@ from admin.console.keys.listing import LISTING_PAGES
 from admin.console.keys.making import MAKING_PAGES
 from admin.console.keys.single import SINGLE_PAGES
 from admin.console.me import ME_PAGES
+from admin.console.notices.alerts import ALERT_PAGES
 from admin.console.operate.audit import AUDIT_PAGES
 from admin.console.operate.gateway import GATEWAY_PAGES
 from admin.console.operate.unused import UNUSED_PAGES
@@ -38,5 +39,6 @@ PAGES: Sequence[Page] = (
     *ME_PAGES,
     *INVITING_PAGES,
     *GATEWAY_PAGES,
+    *ALERT_PAGES,
 )
 OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES, *SECOND_STEP_PAGES, *ENTERING_PAGES)
