@@ -83,7 +83,7 @@ async def shipped(root: Path, url: str, batch: int) -> tuple[int, float, float]:
     count = await ledger.ship(lambda _: None)
     took, used = time.monotonic() - began, time.process_time() - spent
     async with engine.begin() as connection:
-        for table in ("usage_records", "secret_uses"):
+        for table in ("usage_records", "usage_rollups", "secret_uses"):
             await connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 -- of our own
     await engine.dispose()
     return count, took, used
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200_000, help="records")
     parser.add_argument("--keys", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=5000, help="as usage.flush_size")
+    parser.add_argument("--batch", type=int, default=10_000, help="as usage.flush_size")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--postgres", metavar="URL")
     options = parser.parse_args()

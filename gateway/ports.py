@@ -24,7 +24,7 @@ from typing import NamedTuple, Protocol
 from gateway.core.changes import Change, Receipt
 from gateway.core.keys import Key, KeyDigest
 from gateway.core.limits import Bucket, Grant
-from gateway.core.record import UsageRecord
+from gateway.core.record import UsageRecord, UsageRow
 
 
 class Clock(Protocol):
@@ -168,7 +168,7 @@ class UsageRun(NamedTuple):
 
     worker: str
     first_sequence: int
-    records: Sequence[UsageRecord]
+    records: Sequence[UsageRow]
 
 
 class UsageStore(Protocol):

@@ -25,15 +25,16 @@ __all__ = [
     "encoded_counts",
     "end_of",
     "entries",
+    "rows",
 ]
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
 
-from gateway.core.record import UsageRecord
+from gateway.core.record import UsageRecord, UsageRow
 
 # No path, name or address is as long; what cannot be right is damage.
 PAYLOAD_BYTES_MAX = 65_536
@@ -52,6 +53,10 @@ _CHECKED_REQUEST: Final = struct.Struct("<IIQqqqqH")
 _NUMBERS: Final = struct.Struct("<qqqqH")
 _NUMBERS_SIZE: Final = _NUMBERS.size
 _CHECKED_REQUEST_SIZE: Final = _CHECKED_REQUEST.size
+_HEAD_REQUEST: Final = struct.Struct("<4sIIIQqqqqH")
+_HEAD_SIZE: Final = _HEAD.size
+_HEAD_REQUEST_SIZE: Final = _HEAD_REQUEST.size
+_UNCHECKED_SIZE: Final = _UNCHECKED.size
 _ROW: Final = struct.Struct("<qq")
 _ALIGNED: Final = 8
 _PADDING: Final = tuple(bytes(-size % _ALIGNED) for size in range(_ALIGNED))
@@ -144,6 +149,44 @@ def entries(data: bytes, offset: int = 0) -> Iterator[Entry | Damage]:
     rest = len(data[gap:].rstrip(b"\0"))
     if rest:
         yield Damage(gap, rest + -rest % _ALIGNED)
+
+
+def rows(data: bytes, offset: int, sequence: int, count: int) -> tuple[list[UsageRow], int]:
+    """The requests that stand at `offset` one behind the other, numbered from `sequence` on, and where they end.
+
+    At most `count`, and none behind whatever is out of the ordinary: a gap, damage, totals, a text that is not ASCII.
+    What is there then `entries` tells. They are as many as a ledger has to read in a second, so all of it is one loop.
+    """
+    found: list[UsageRow] = []
+    size, unpack = len(data), _HEAD_REQUEST.unpack_from
+    try:
+        while len(found) < count:
+            mark, checksum, length, kind, number, at_us, took_us, taken, sent, status = unpack(
+                data, offset
+            )
+            texts = offset + _HEAD_REQUEST_SIZE
+            end = offset + _HEAD_SIZE + length
+            if mark != _MARK or kind != _REQUEST or number != sequence or not texts <= end <= size:
+                break
+            if crc32(data[offset + _UNCHECKED_SIZE : end]) != checksum:
+                break
+            said = data[texts:end].decode("ascii")
+            if "\0" in said:
+                break
+            key, account, secret, route, method, path, outcome, address, name = said.split("\x1f")
+            ids = (key, account, secret, route) if _NONE not in said else _ids(said)
+            found.append(
+                (at_us, *ids, method, path, status, outcome, taken, sent, took_us, address, name)
+            )
+            sequence += 1
+            offset = end + -end % _ALIGNED
+    except (struct.error, ValueError):
+        pass
+    return found, offset
+
+
+def _ids(said: str) -> Sequence[str | None]:
+    return [None if each == _NONE else each for each in said.split(_BETWEEN)[:4]]
 
 
 def end_of(offset: int, entry: Entry) -> int:

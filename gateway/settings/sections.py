@@ -258,7 +258,7 @@ class UsageSettings(Section):
     """How finished requests are recorded, and shipped to SQL."""
 
     flush_interval_seconds: Annotated[float, Duration("10ms", "60s")] = 0.5
-    flush_size: Annotated[WholeNumber, Field(ge=1, le=10_000)] = 5000
+    flush_size: Annotated[WholeNumber, Field(ge=1, le=50_000)] = 10_000
     segment_size_bytes: Annotated[int, Size("64KiB", "64MiB")] = 8 * 1024 * 1024
     journal_max_bytes: Annotated[int, Size("256KiB", "1024GiB")] = 1024 * 1024 * 1024
     when_full: Literal["serve", "refuse"] = "serve"

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.core.record import UsageRecord
+from gateway.core.record import UsageRecord, row_of, storable
 from gateway.ports import UsageRun
 from gateway.stores.sql_engine import (
     READ_SECONDS,
@@ -22,7 +22,7 @@ from gateway.stores.sql_engine import (
 )
 from gateway.stores.sql_sqlite import run_in_thread
 from gateway.stores.tables import from_us, refused_requests, usage_records
-from gateway.stores.usage_batch import UsageBatch, batch_of, clean
+from gateway.stores.usage_batch import UsageBatch, batch_of
 from gateway.stores.usage_days import DAY_US
 from gateway.stores.usage_sqlite import write_sqlite
 
@@ -48,7 +48,7 @@ class SqlUsageStore:
 
         Below the highest number that was ever stored of `worker` nothing is: that is taken for stored.
         """
-        await self.ship([UsageRun(worker, first_sequence, records)])
+        await self.ship([UsageRun(worker, first_sequence, [*map(row_of, records)])])
 
     async def ship(self, runs: Sequence[UsageRun]) -> None:
         """Store what is not stored yet, with all that is counted of it, in one transaction. Raises StoreError."""
@@ -127,7 +127,7 @@ class SqlKeyUsage:
             self._engine,
             "read usage",
             select(usage_records)
-            .where(usage_records.c.key_id == clean(key_id))
+            .where(usage_records.c.key_id == storable(key_id))
             .order_by(usage_records.c.at_us.desc(), usage_records.c.id.desc())
             .limit(count),
             self._deadline_seconds,

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.record import SERVED
+from gateway.core.record import SERVED, storable
 from gateway.stores.sql_engine import READ_SECONDS, read_rows
-from gateway.stores.usage_batch import clean
 from gateway.stores.usage_tables import MINUTE, STEPS, usage_rollups
 
 
@@ -63,7 +62,7 @@ class SqlUsageTotals:
         Of a minute that is in part within, the whole is counted: never less than was served. Minutes and hours are
         known as long as `usage.keep_minutes` and `usage.keep_hours` say; days of UTC longest.
         """
-        account = clean(account_id)
+        account = storable(account_id)
         first = math.floor(since / MINUTE) * MINUTE if since < until else 0
         last = math.ceil(until / MINUTE) * MINUTE if since < until else 0
         asked = [_summed(account, span) for span in spans(first, last)]

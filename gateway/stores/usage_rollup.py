@@ -1,17 +1,22 @@
-"""From a batch to what it adds to the roll-ups: by minute, hour and day; of keys, of accounts, of the gateway."""
+"""From a batch to what is counted of it: roll-ups by minute, hour and day, and the last use of each secret.
 
-__all__ = ["Rollup", "added_rollups"]
+The records are gone through once; all else is done with what is left of them by minute, which is far less.
+"""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+__all__ = ["Rollup", "Tally", "Use", "added_rollups", "fresh_days", "tallied", "uses"]
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.core.latency import BYTES_MAX, bin_of, compact, packed
+from gateway.core.record import UsageRow
 from gateway.stores.usage_tables import DAY, HOUR, MINUTE
 
-Row: TypeAlias = Sequence[Any]
+Use: TypeAlias = tuple[str, str, int, str, str | None, int]
 
 _MINUTE_US: Final = MINUTE * 1_000_000
+_MINUTES_OF_DAY: Final = DAY // MINUTE
 
 
 class Rollup(NamedTuple):
@@ -31,27 +36,79 @@ class Rollup(NamedTuple):
     sketch: bytes
 
 
-class _Tally:
-    """The requests of one minute that agree in all that tells rows apart."""
+class Tally:
+    """The requests of one minute that agree in all that tells rows apart, and the last of them to begin."""
 
-    __slots__ = ("bins", "bytes_in", "bytes_out", "duration_us", "requests")
+    __slots__ = ("bins", "bytes_in", "bytes_out", "duration_us", "last", "requests")
 
-    def __init__(self) -> None:
+    def __init__(self, first: UsageRow) -> None:
+        """None yet."""
         self.requests = self.bytes_in = self.bytes_out = self.duration_us = 0
         self.bins: dict[int, int] = {}
+        self.last = first
 
 
-def added_rollups(rows: Iterable[Row]) -> list[Rollup]:
-    """What is to be added, in the order of the primary key, so that no two writers wait for each other in a circle.
+# By minute since the epoch, key, account, secret, route, class of status, outcome.
+Tallies: TypeAlias = Mapping[tuple[Any, ...], Tally]
 
-    `rows` are (at_us, key_id, account_id, secret_id, route, method, path, status, outcome, bytes_in, bytes_out,
-    duration_us, ...), as the columns of `usage_records` behind its id.
+
+def tallied(rows: Iterable[UsageRow]) -> Tallies:
+    """The requests, by what tells them apart."""
+    tallies: dict[tuple[Any, ...], Tally] = {}
+    for row in rows:
+        at_us, key, account, secret, route, _, _, status, outcome, taken, sent, took_us, _, _ = row
+        group = (at_us // _MINUTE_US, key, account, secret, route, status // 100, outcome)
+        tally = tallies.get(group)
+        if tally is None:
+            tally = tallies[group] = Tally(row)
+        elif at_us >= tally.last[0]:
+            tally.last = row
+        tally.requests += 1
+        tally.bytes_in += taken
+        tally.bytes_out += sent
+        tally.duration_us += took_us
+        number = bin_of(took_us)
+        bins = tally.bins
+        bins[number] = bins.get(number, 0) + 1
+    return tallies
+
+
+def fresh_days(tallies: Tallies, known: Mapping[str, int]) -> dict[str, int]:
+    """The day (since the epoch) of the last use of each key that is not `known` to have it."""
+    fresh: dict[str, int] = {}
+    for minute, key_id, *_ in tallies:
+        day = minute // _MINUTES_OF_DAY
+        if key_id is not None and known.get(key_id, -1) < day and fresh.get(key_id, -1) < day:
+            fresh[key_id] = day
+    return fresh
+
+
+def uses(tallies: Tallies) -> Sequence[Use]:
+    """The last use of each secret (its id, its key, when, from where, on which route), and how many there are.
+
+    In the order of the secrets' ids.
     """
-    minutes = _by_minute(rows)
+    last: dict[str, UsageRow] = {}
+    counts: dict[str, int] = {}
+    for (_, key_id, _, secret_id, *_), tally in tallies.items():
+        if secret_id is None or key_id is None:
+            continue
+        counts[secret_id] = counts.get(secret_id, 0) + tally.requests
+        known = last.get(secret_id)
+        if known is None or tally.last[0] >= known[0]:
+            last[secret_id] = tally.last
+    return [
+        (secret_id, row[1] or "", row[0], row[12], row[4], counts[secret_id])
+        for secret_id, row in sorted(last.items())
+    ]
+
+
+def added_rollups(tallies: Tallies) -> list[Rollup]:
+    """What is to be added, in the order of the primary key, so that no two writers wait for each other in a circle."""
+    minutes = _merged(_of_minutes(tallies), itemgetter(slice(0, 7)))
     hours = _merged(minutes, _beginning(HOUR))
-    both = (minutes, hours, _merged(hours, _beginning(DAY)))
     added: list[Rollup] = []
-    for keys in both:
+    for keys in (minutes, hours, _merged(hours, _beginning(DAY))):
         accounts = _merged(keys, _of_account)
         added += [each for each in keys if each.key_id]
         added += [each for each in accounts if each.account_id]
@@ -60,38 +117,22 @@ def added_rollups(rows: Iterable[Row]) -> list[Rollup]:
     return added
 
 
-def _by_minute(rows: Iterable[Row]) -> list[Rollup]:
-    tallies: dict[tuple[Any, ...], _Tally] = {}
-    for at_us, key, account, _, route, _, _, status, outcome, taken, sent, duration_us, *_ in rows:
-        group = (key, account, at_us // _MINUTE_US, route, status // 100, outcome)
-        tally = tallies.get(group)
-        if tally is None:
-            tally = tallies[group] = _Tally()
-        tally.requests += 1
-        tally.bytes_in += taken
-        tally.bytes_out += sent
-        tally.duration_us += duration_us
-        number = bin_of(duration_us)
-        tally.bins[number] = tally.bins.get(number, 0) + 1
-    return [_rollup(group, tally) for group, tally in tallies.items()]
-
-
-def _rollup(group: tuple[Any, ...], tally: _Tally) -> Rollup:
-    key, account, minute, route, status_class, outcome = group
-    return Rollup(
-        key or "",
-        account or "",
-        MINUTE,
-        minute * MINUTE,
-        route or "",
-        status_class,
-        outcome,
-        tally.requests,
-        tally.bytes_in,
-        tally.bytes_out,
-        tally.duration_us,
-        packed(tally.bins),
-    )
+def _of_minutes(tallies: Tallies) -> Iterator[Rollup]:
+    for (minute, key, account, _, route, status_class, outcome), tally in tallies.items():
+        yield Rollup(
+            key or "",
+            account or "",
+            MINUTE,
+            minute * MINUTE,
+            route or "",
+            status_class,
+            outcome,
+            tally.requests,
+            tally.bytes_in,
+            tally.bytes_out,
+            tally.duration_us,
+            packed(tally.bins),
+        )
 
 
 def _beginning(step: int) -> Callable[[Rollup], tuple[Any, ...]]:
@@ -114,14 +155,17 @@ def _merged(rows: Iterable[Rollup], named: Callable[[Rollup], tuple[Any, ...]]) 
     groups: dict[tuple[Any, ...], list[Rollup]] = {}
     for row in rows:
         groups.setdefault(named(row), []).append(row)
-    return [Rollup(*name, *_sums(group)) for name, group in groups.items()]
+    return [Rollup._make((*name, *_sums(group))) for name, group in groups.items()]
 
 
-def _sums(group: Sequence[Rollup]) -> Iterator[Any]:
+def _sums(group: Sequence[Rollup]) -> tuple[Any, ...]:
     if len(group) == 1:
-        yield from group[0][7:]
-        return
-    for column in range(7, 11):
-        yield sum(row[column] for row in group)
-    sketch = b"".join(row.sketch for row in group)
-    yield sketch if len(sketch) <= BYTES_MAX // 4 else compact(sketch)
+        return group[0][7:]
+    sketch = b"".join([row[11] for row in group])
+    return (
+        sum(row.requests for row in group),
+        sum(row.bytes_in for row in group),
+        sum(row.bytes_out for row in group),
+        sum(row.duration_us for row in group),
+        sketch if len(sketch) <= BYTES_MAX // 4 else compact(sketch),
+    )

@@ -37,7 +37,7 @@ _LEFT_AT_ONCE: Final = 4
 class Pace:
     """How much is written at once, how often the folders are looked at, and how long one write may take."""
 
-    batch_max: int = 5000
+    batch_max: int = 10_000
     interval_seconds: float = 0.5
     deadline_seconds: float = 10.0
 

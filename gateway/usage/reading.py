@@ -8,14 +8,14 @@ __all__ = ["Portion", "WorkerFolder"]
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from gateway.core.journal import ENTRY_BYTES_MAX, Damage, Entry, decoded, end_of, entries
-from gateway.core.record import UsageRecord
+from gateway.core.journal import ENTRY_BYTES_MAX, Damage, Entry, decoded, end_of, entries, rows
+from gateway.core.record import UsageRecord, UsageRow, row_of
 from gateway.usage.segments import (
     Hold,
     Place,
@@ -29,7 +29,7 @@ from gateway.usage.segments import (
 log = structlog.get_logger(__name__)
 
 # Of an open segment, so much is read at once. More than the longest entry: the first one is always whole.
-_OPEN_BYTES: Final = 4 * ENTRY_BYTES_MAX
+_OPEN_BYTES: Final = 16 * ENTRY_BYTES_MAX
 _UNKNOWN: Final = -1
 
 
@@ -43,12 +43,12 @@ class Portion:
     def __init__(self, place: Place) -> None:
         """Nothing, as far as `place`."""
         self._segment, self._offset, self._sequence = place
-        self.runs: list[tuple[int, list[UsageRecord]]] = []
+        self.runs: list[tuple[int, list[UsageRow]]] = []
         self.totals: dict[tuple[int, str], int] = {}
         self.records = 0
         self.unreadable = 0
         self.is_full = False
-        self._run: list[UsageRecord] = []
+        self._run: list[UsageRow] = []
         self._run_ends = _UNKNOWN
         self._is_damaged = False
 
@@ -66,7 +66,7 @@ class Portion:
     def oldest(self) -> float | None:
         """When the first of its requests ended, seconds since the epoch; None if there is none."""
         first = self.runs[0][1][0] if self.runs else None
-        return None if first is None else first.at + first.duration_seconds
+        return None if first is None else (first[0] + first[11]) / 1_000_000
 
     def take(self, entry: Entry) -> None:
         """Add an entry, and what its number says of those before it."""
@@ -83,10 +83,21 @@ class Portion:
             self.unreadable += 1
             return
         if isinstance(said, UsageRecord):
-            self._add(sequence, said)
+            self._add(sequence, [row_of(said)])
             return
         for row, total in said.items():
             self.totals[row] = max(total, self.totals.get(row, 0))
+
+    def take_rows(self, data: bytes, begin: int, records_max: int) -> None:
+        """Add the ordinary requests that stand next in its segment, of which `data` is what follows `begin`."""
+        if self._is_damaged or self._sequence == _UNKNOWN:
+            return
+        room = records_max - self.records
+        found, end = rows(data, self._offset - begin, self._sequence, room)
+        if found:
+            self._add(self._sequence, found)
+            self._offset = begin + end
+            self._sequence += len(found)
 
     def skip(self, damage: Damage) -> None:
         """Go on behind damage."""
@@ -102,13 +113,13 @@ class Portion:
         self.unreadable += int(self._is_damaged)
         self._is_damaged = False
 
-    def _add(self, sequence: int, record: UsageRecord) -> None:
-        self.records += 1
+    def _add(self, sequence: int, found: Sequence[UsageRow]) -> None:
+        self.records += len(found)
         if sequence != self._run_ends:
             self._run = []
             self.runs.append((sequence, self._run))
-        self._run.append(record)
-        self._run_ends = sequence + 1
+        self._run += found
+        self._run_ends = sequence + len(found)
 
 
 class WorkerFolder:
@@ -189,19 +200,38 @@ class WorkerFolder:
 
     def _read_segment(self, portion: Portion, records_max: int) -> bool:
         """Add what there is in its segment; whether that was read to the end, and nothing more can come."""
-        number = portion.place.segment
+        place = portion.place
         # In this order: what is open now may be full, and the next one begun, when it has been read.
-        is_sealed = self._hold is not None or self._has_begun(number + 1)
-        items = self._sealed(portion.place) if is_sealed else self._open(portion.place)
-        for item in items:
-            if isinstance(item, Entry):
-                portion.take(item)
-            else:
-                portion.skip(item)
+        is_sealed = self._hold is not None or self._has_begun(place.segment + 1)
+        data, begin = (self._sealed(place), 0) if is_sealed else (self._open(place), place.offset)
+        doubted, self._doubted = self._doubted, None
+        while True:
+            portion.take_rows(data, begin, records_max)
             if portion.records >= records_max:
                 portion.is_full = True
                 return False
-        return is_sealed
+            items = entries(data, portion.place.offset - begin)
+            match next(items, None):
+                case None:
+                    portion.is_full |= not is_sealed and _is_cut(data, portion.place.offset - begin)
+                    return is_sealed
+                case Entry() as entry:
+                    portion.take(entry)
+                case damage:
+                    if not is_sealed and not self._is_certain(portion, next(items, None), doubted):
+                        return False
+                    portion.skip(damage)
+
+    def _is_certain(
+        self, portion: Portion, behind: Entry | Damage | None, doubted: tuple[int, int] | None
+    ) -> bool:
+        """Whether damage here, in an open segment, is no entry that is being written."""
+        if not isinstance(behind, Entry):
+            return False
+        doubt = portion.place[:2]
+        if doubt != doubted:
+            self._doubted = doubt
+        return doubt == doubted
 
     def _has_begun(self, number: int) -> bool:
         """Whether the worker writes into this segment, and so into none before it any more."""
@@ -211,30 +241,19 @@ class WorkerFolder:
         except FileNotFoundError:
             return False
 
-    def _sealed(self, place: Place) -> Iterator[Entry | Damage]:
+    def _sealed(self, place: Place) -> bytes:
         if self._whole is None or self._whole[0] != place.segment:
             self._whole = (place.segment, segment_path(self._path, place.segment).read_bytes())
-        return entries(self._whole[1], place.offset)
+        return self._whole[1]
 
-    def _open(self, place: Place) -> Iterator[Entry | Damage]:
-        """What is certain of an open segment."""
+    def _open(self, place: Place) -> bytes:
         descriptor = os.open(segment_path(self._path, place.segment), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            data = os.pread(descriptor, _OPEN_BYTES, place.offset)
+            return os.pread(descriptor, _OPEN_BYTES, place.offset)
         finally:
             os.close(descriptor)
-        found = entries(data)
-        doubted, self._doubted = self._doubted, None
-        for item in found:
-            if isinstance(item, Entry):
-                yield item
-                continue
-            behind = next(found, None)
-            doubt = (place.segment, place.offset + item.offset)
-            if not isinstance(behind, Entry):
-                return
-            if doubt != doubted:
-                self._doubted = doubt
-                return
-            yield item
-            yield behind
+
+
+def _is_cut(data: bytes, end: int) -> bool:
+    """Whether more may follow what was read of an open segment, of which `end` is understood."""
+    return len(data) == _OPEN_BYTES and end > _OPEN_BYTES - ENTRY_BYTES_MAX

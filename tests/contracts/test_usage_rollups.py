@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.latency import BYTES_MAX, Latency
-from gateway.core.record import UsageRecord
+from gateway.core.record import UsageRecord, row_of
 from gateway.ports import UsageRun
 from gateway.stores.sql_engine import read_rows, write_transaction
 from gateway.stores.sql_usage import SqlUsageStore
@@ -130,9 +130,9 @@ async def test_a_batch_in_part_known_adds_the_rest(sql_engine: AsyncEngine) -> N
     store = SqlUsageStore(sql_engine)
     await store.write("w1", 0, [at(1), at(2)])
     runs = [
-        UsageRun("w1", 0, [at(1), at(2), at(3)]),
-        UsageRun("w1", 7, [at(4)]),
-        UsageRun("w2", 0, [at(5)]),
+        UsageRun("w1", 0, [row_of(at(second)) for second in (1, 2, 3)]),
+        UsageRun("w1", 7, [row_of(at(4))]),
+        UsageRun("w2", 0, [row_of(at(5))]),
     ]
     await store.ship(runs)
     await SqlUsageStore(sql_engine).ship(runs)

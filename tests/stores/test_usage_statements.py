@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from gateway.core.record import row_of
 from gateway.ports import UsageRun
 from gateway.stores.tables import keys, secret_uses, usage_records
 from gateway.stores.usage_batch import UsageBatch, batch_of
@@ -54,7 +55,7 @@ def _database() -> sqlite3.Connection:
 
 def _batch(first: int, count: int) -> UsageBatch:
     records = [
-        dataclasses.replace(RECORD, request_id=str(number))
+        row_of(dataclasses.replace(RECORD, request_id=str(number)))
         for number in range(first, first + count)
     ]
     return batch_of([UsageRun("w1", first, records)], {}, {})

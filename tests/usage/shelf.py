@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.core.errors import StoreError
 from gateway.core.journal import Damage, Entry, decoded, entries
-from gateway.core.record import SERVED, UsageRecord
+from gateway.core.record import SERVED, UsageRecord, record_of
 from gateway.ports import UsageRun
 from gateway.usage.segments import segment_numbers, segment_path
 
@@ -62,7 +62,7 @@ class Shelf:
         self.writes.append(count)
         for worker, first, records in runs:
             for number, record in enumerate(records, first):
-                self.rows.setdefault((worker, number), record)
+                self.rows.setdefault((worker, number), record_of(record))
         if self.loses_next_answer:
             self.loses_next_answer = False
             raise StoreError("sql", "write", "connection lost")

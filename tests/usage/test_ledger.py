@@ -379,9 +379,9 @@ async def test_a_half_written_entry_is_waited_for(desk: Desk) -> None:
 
 async def test_an_open_segment_is_read_in_pieces(desk: Desk) -> None:
     """A long open segment is shipped although it is never read as a whole."""
-    room = Room(segment_bytes=8 * ENTRY_BYTES_MAX)
+    room = Room(segment_bytes=40 * ENTRY_BYTES_MAX)
     journal = desk.journal(room=room)
-    count = 6 * ENTRY_BYTES_MAX // ENTRY
+    count = 36 * ENTRY_BYTES_MAX // ENTRY
     for number in range(count):
         journal.record(numbered(number))
     async with running(desk.ledger()):
