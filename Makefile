@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/stores tests/usage tests/test_metrics.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console soak clean
@@ -31,6 +32,25 @@ test-failed: $(VENV)/.installed-dev
 	@$(BIN)/python -c 'import json, sys; names = list(json.load(open(".pytest_cache/v/cache/lastfailed"))); \
 	  print("Failed, and tried once more by itself:", *names, sep="\n  "); sys.exit(len(names) > 5)'
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
+# Keywright with the way of a request compiled, as .venv-compiled/bin/keywright: needs a C compiler, and some minutes.
+.PHONY: compiled test-compiled
+
+compiled: $(VENV)/.installed-dev
+	@echo "Compiling the way of a request, and installing it into .venv-compiled …"
+	@rm -rf build/wheel
+	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@$(PYTHON) -m venv .venv-compiled
+	@.venv-compiled/bin/python -m pip install --quiet --require-hashes -r constraints.txt
+	@.venv-compiled/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
+
+# What was compiled does what its source does: the tests of all that is compiled, in a copy of the tree.
+test-compiled: $(VENV)/.installed-dev
+	@rm -rf build/compiled && mkdir -p build/compiled
+	@git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --create | tar --extract --directory=build/compiled
+	@echo "Compiling the way of a request in build/compiled …"
+	@$(BIN)/python hatch_build.py build/compiled
+	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m pytest -n auto $(COMPILED_TESTS)
 
 # The gate that CI runs after the tests: format, lint, types, the import rule.
 check: $(VENV)/.installed-dev
@@ -106,4 +126,4 @@ bench-usage: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.usage
 
 clean:
-	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-compiled build var .pytest_cache .mypy_cache .ruff_cache

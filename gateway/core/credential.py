@@ -20,7 +20,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from gateway.core import token
 from gateway.core.keys import Environment, KeyDigest, KeyType
@@ -44,14 +44,22 @@ _PAIR_MALFORMED = Refused(
 _BLOCK = 64
 
 
+class _Begun(Protocol):
+    """A hash that was begun, as hashlib has it."""
+
+    def copy(self) -> "_Begun": ...
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pepper:
     """The key of the digests, and the id by which a digest names it."""
 
     id: str
     value: bytes = field(repr=False)
-    _inner: "hashlib._Hash" = field(init=False, repr=False, compare=False)
-    _outer: "hashlib._Hash" = field(init=False, repr=False, compare=False)
+    _inner: _Begun = field(init=False, repr=False, compare=False)
+    _outer: _Begun = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Begin both hashes of HMAC (RFC 2104 §2), so that a digest need not: it costs half."""

@@ -13,13 +13,14 @@ __all__ = [
     "TextField",
     "crossing_lines",
     "field_lines",
+    "lines_of",
     "request_lines",
     "response_lines",
 ]
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, NewType, TypeAlias
 
 from gateway.core.tracing import traceparent_ok
 
@@ -154,21 +155,18 @@ _REQUEST_NAMES: Final = RequestNames()
 _RESPONSE_NAMES: Final = _ResponseNames()
 
 
-class Lines(bytes):
-    """Field lines that are made once and sent often; they are what they seem to be, none more and none fewer."""
+# Field lines that are made once and sent often; they are what they seem to be, none more and none fewer.
+Lines = NewType("Lines", bytes)
 
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, fields: Sequence[TextField]) -> "Lines":
-        """The lines of `fields`. Raises ValueError if one could end early and begin another."""
-        text = "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
-        if not _are_whole(text, len(fields)):
-            raise ValueError(_CONTROL_HINT)
-        return cls(text)
+_NO_LINES: Final = Lines(b"")
 
 
-_NO_LINES: Final = Lines()
+def lines_of(fields: Sequence[TextField]) -> Lines:
+    """The lines of `fields`. Raises ValueError if one could end early and begin another."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
+    if not _are_whole(text, len(fields)):
+        raise ValueError(_CONTROL_HINT)
+    return Lines(text)
 
 
 def field_lines(fields: Iterable[RawField]) -> bytes:

@@ -26,7 +26,7 @@ VERIFIED = "verified"
 _PATH_KEPT = 512
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class UsageRecord:
     """What is kept of one finished request: never its query, headers, body or credential.
 
@@ -48,6 +48,40 @@ class UsageRecord:
     duration_seconds: float
     address: str
     request_id: str
+
+    # Written out: what `dataclass` would write is Python even where the rest is compiled.
+    def __init__(  # noqa: PLR0913, PLR0917 -- as many as there are fields
+        self,
+        at: float,
+        key_id: str | None,
+        account_id: str | None,
+        secret_id: str | None,
+        route: str | None,
+        method: str,
+        path: str,
+        status: int,
+        outcome: str,
+        bytes_in: int,
+        bytes_out: int,
+        duration_seconds: float,
+        address: str,
+        request_id: str,
+    ) -> None:
+        """In the order of the fields."""
+        self.at = at
+        self.key_id = key_id
+        self.account_id = account_id
+        self.secret_id = secret_id
+        self.route = route
+        self.method = method
+        self.path = path
+        self.status = status
+        self.outcome = outcome
+        self.bytes_in = bytes_in
+        self.bytes_out = bytes_out
+        self.duration_seconds = duration_seconds
+        self.address = address
+        self.request_id = request_id
 
 
 # The same as a database has it: when it began, in microseconds, the fields of a record up to the bytes, the duration in

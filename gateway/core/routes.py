@@ -142,7 +142,7 @@ def _starting(
 
 def _folded(pattern: Pattern) -> Pattern:
     """The same pattern for segments in which letter case is gone."""
-    parts = tuple(part if part is None else part.casefold() for part in pattern.parts)
+    parts = tuple(None if part is None else part.casefold() for part in pattern.parts)
     return pattern._replace(parts=parts)
 
 

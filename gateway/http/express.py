@@ -11,17 +11,18 @@ __all__ = ["ExpressConnection", "ExpressConnections"]
 
 import asyncio
 import socket
+from typing import Any, cast
 
 from aiohttp import HttpVersion11
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import StreamReader
 
 from gateway.http.bounds import ClientBounds
 from gateway.http.connection import RESET_ON_CLOSE, Connections
-from gateway.http.express_call import ExpressCall, ExpressTerms
-from gateway.http.field_block import FieldBlock, Peer
+from gateway.http.express_call import ExpressCall, ExpressTerms, FirstLine
+from gateway.http.field_block import FieldBlock, Peer, RequestHead, RequestParser
+from gateway.upstream.wire import Wire
 
 # A body up to this size is waited for, and sent in one piece with its head.
 _BODY_BYTES_MAX = 65_536
@@ -37,6 +38,9 @@ _HEAD_END = b"\r\n\r\n"
 _ANY_FIELDS = b"\r\nHost: any\r\n\r\n"
 # Fields up to this size are remembered.
 _BLOCK_BYTES_MAX = 4096
+# So many first lines are remembered, up to this size.
+_LINES_MAX = 2048
+_LINE_BYTES_MAX = 256
 _NOBODY = Peer("", "", is_trusted=False)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -49,10 +53,20 @@ class ExpressConnections:
         self.terms = terms
         self.others = others
         self.connections: set[ExpressConnection] = set()
+        # First lines that were parsed: an API has few of them, and its clients say them again and again. None
+        # has a query, which is nobody's business longer than its request.
+        self.first_lines: dict[bytes, FirstLine] = {}
 
     def __call__(self) -> "ExpressConnection":
         """A protocol for a connection that was just accepted."""
         return ExpressConnection(self)
+
+    def remember(self, line: bytes, meant: FirstLine) -> None:
+        """Whoever says `line` again is understood at once."""
+        if len(line) <= _LINE_BYTES_MAX and b"?" not in line:
+            if len(self.first_lines) >= _LINES_MAX:
+                self.first_lines.clear()
+            self.first_lines[line] = meant
 
     def check(self, now: float) -> None:
         """Act on whatever is overdue on any connection, and on connections to upstreams."""
@@ -76,7 +90,7 @@ class ExpressConnections:
                 connection.abort()
 
 
-class ExpressConnection(BaseProtocol):
+class ExpressConnection(Wire):
     """One client connection, as long as it asks for nothing out of the ordinary."""
 
     __slots__ = (
@@ -103,7 +117,7 @@ class ExpressConnection(BaseProtocol):
         self._call: ExpressCall | None = None
         # The request that has begun to arrive: its bytes, and what the parser made of them.
         self._raw = b""
-        self._head: RawRequestMessage | None = None
+        self._head: RequestHead | None = None
         self._payload: StreamReader | None = None
         # The fields of an earlier request, as they came and as they were understood. The bytes hold its
         # credential, and so are kept here and nowhere else, as long as the connection is open.
@@ -115,8 +129,8 @@ class ExpressConnection(BaseProtocol):
         self._stalled_bytes = 0
         self._peer = _NOBODY
         bounds = self._bounds
-        self._parses = HttpRequestParser(
-            self,
+        self._parses: RequestParser | None = HttpRequestParser(
+            cast("Any", self),
             loop,
             _PARSER_LIMIT,
             max_line_size=bounds.target_bytes,
@@ -153,8 +167,11 @@ class ExpressConnection(BaseProtocol):
 
     def _parse(self, data: bytes) -> None:
         raw = self._raw + data if self._raw else data
+        parses = self._parses
+        if parses is None:
+            return
         try:
-            messages, is_upgraded, tail = self._parses.feed_data(data)
+            messages, is_upgraded, tail = parses.feed_data(data)
         except (HttpProcessingError, ValueError):
             self._hand_over(raw)
             return
@@ -172,14 +189,30 @@ class ExpressConnection(BaseProtocol):
             self._is_whole(self._head, self._payload, raw)
 
     def _is_familiar(self, data: bytes, end: int) -> None:
-        """The fields are those of an earlier request, and what they mean is known: only the first line is parsed."""
-        fields = self._fields
+        """The fields are those of an earlier request, and what they mean is known: only the first line counts."""
+        fields, lane = self._fields, self._lane
+        meant = lane.first_lines.get(data[:end])
+        if (
+            meant is None
+            or fields is None
+            or lane.terms.front.is_draining
+            or len(data) > self._bounds.header_bytes
+        ):
+            self._parse_line(data, end)
+            return
+        self._call = call = ExpressCall(lane.terms, self, meant, fields, b"")
+        call.begin()
+
+    def _parse_line(self, data: bytes, end: int) -> None:
+        fields, parses = self._fields, self._parses
+        if fields is None or parses is None:
+            return
         try:
-            messages, is_upgraded, tail = self._parses.feed_data(data[:end] + _ANY_FIELDS)
+            messages, is_upgraded, tail = parses.feed_data(data[:end] + _ANY_FIELDS)
         except (HttpProcessingError, ValueError):
             self._hand_over(data)
             return
-        if len(messages) != 1 or is_upgraded or tail or fields is None:
+        if len(messages) != 1 or is_upgraded or tail:
             self._hand_over(data)
             return
         head = messages[0][0]
@@ -191,10 +224,12 @@ class ExpressConnection(BaseProtocol):
         ):
             self._hand_over(data)
             return
-        self._call = call = ExpressCall(self._lane.terms, self, head, fields, b"")
+        meant = FirstLine.of(head)
+        self._lane.remember(data[:end], meant)
+        self._call = call = ExpressCall(self._lane.terms, self, meant, fields, b"")
         call.begin()
 
-    def _is_ordinary(self, head: RawRequestMessage) -> bool:
+    def _is_ordinary(self, head: RequestHead) -> bool:
         headers = head.headers
         return (
             head.method in _METHODS
@@ -216,7 +251,7 @@ class ExpressConnection(BaseProtocol):
         if len(raw) > most:
             self._hand_over(raw)
 
-    def _is_whole(self, head: RawRequestMessage, payload: StreamReader, raw: bytes) -> None:
+    def _is_whole(self, head: RequestHead, payload: StreamReader, raw: bytes) -> None:
         body = payload.read_nowait()
         bounds = self._bounds
         head_bytes = raw.find(_HEAD_END) + len(_HEAD_END)
@@ -233,7 +268,7 @@ class ExpressConnection(BaseProtocol):
         self._block = b""
         if not fields.has_length and head_bytes <= _BLOCK_BYTES_MAX:
             self._block = raw[raw.find(_LINE_END) :]
-        self._call = call = ExpressCall(self._lane.terms, self, head, fields, body)
+        self._call = call = ExpressCall(self._lane.terms, self, FirstLine.of(head), fields, body)
         call.begin()
 
     def _came_early(self, data: bytes) -> None:
@@ -259,7 +294,7 @@ class ExpressConnection(BaseProtocol):
         self._pause_transport_reading()
         self._loop.call_soon(_replay, other, transport, raw)
         self.transport = None
-        del self._parses
+        self._parses = None
 
     # For the request that is under way.
 
@@ -304,9 +339,6 @@ class ExpressConnection(BaseProtocol):
         elif self._early:
             self._take_early()
 
-    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's own shape
-        """The parser calls this at the end of each body; nothing was paused for it."""
-
     # The end, and the clock.
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -314,7 +346,7 @@ class ExpressConnection(BaseProtocol):
         super().connection_lost(exc)
         self._lane.connections.discard(self)
         # They refer to each other: without this, what has arrived would stay until a full collection.
-        del self._parses
+        self._parses = None
         call, self._call = self._call, None
         if call is not None:
             call.client_gone()

@@ -4,22 +4,21 @@ From top to bottom is the order in which it happens: `begin`, `_forward`, `conne
 `answer_goes_on`, `_end`. Nothing here waits; only a decision that needs a store gets a task.
 """
 
-__all__ = ["ExpressCall", "ExpressTerms"]
+__all__ = ["ExpressCall", "ExpressTerms", "FirstLine"]
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
-from aiohttp.http_parser import RawRequestMessage
 
 from gateway.core.record import SERVED, recorded_path
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.retry import Failure, may_retry
 from gateway.http.call import CLOSE
-from gateway.http.field_block import FieldBlock
+from gateway.http.field_block import FieldBlock, RequestHead
 from gateway.http.front import Front, Judge
 from gateway.http.render import status_line
 from gateway.pipeline.exchange import Exchange
@@ -35,6 +34,8 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 _OK = 200
+# As the class itself does it, but for a Python function between.
+_made: Final = tuple.__new__
 
 
 class Client(Protocol):
@@ -56,6 +57,19 @@ class Client(Protocol):
     def ended(self) -> None:
         """The answer is out."""
         ...
+
+
+class FirstLine(NamedTuple):
+    """The first line of a request: its method, its target as it came, and the path that is recorded of it."""
+
+    method: str
+    target: str
+    path: str
+
+    @classmethod
+    def of(cls, head: RequestHead) -> "FirstLine":
+        """That of a head that was parsed."""
+        return cls(head.method, head.path, recorded_path(head.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +109,15 @@ class ExpressCall(Exchange):
         self,
         terms: ExpressTerms,
         client: Client,
-        head: RawRequestMessage,
+        line: FirstLine,
         fields: FieldBlock,
         body: bytes,
     ) -> None:
-        """Of `head` only the first line counts: `fields` are the fields.
-
-        `due` is when the upstream is late, 0 for never.
-        """
-        target = head.path
+        """`due` is when the upstream is late, 0 for never."""
+        method, target, path = line
         front = terms.front
         id_ = front.request_id(fields.sent_id)
-        Exchange.__init__(
-            self, front.clock.monotonic(), head.method, recorded_path(target), fields.address, id_
-        )
+        Exchange.__init__(self, front.clock.monotonic(), method, path, fields.address, id_)
         self._terms = terms
         self._client = client
         self._sent = target
@@ -130,8 +139,16 @@ class ExpressCall(Exchange):
         terms, fields = self._terms, self._fields
         front = terms.front
         front.load.under_way += 1
-        inquiry = Inquiry(
-            self.method, self._sent, fields.host, fields.presented, fields.origin, fields.address
+        inquiry = _made(
+            Inquiry,
+            (
+                self.method,
+                self._sent,
+                fields.host,
+                fields.presented,
+                fields.origin,
+                fields.address,
+            ),
         )
         decision = front.decide(terms.judge, inquiry)
         if isinstance(decision, Waits):

@@ -1,10 +1,12 @@
 """What the header fields of a request say, worked out once: a client says the same again and again on a connection."""
 
-__all__ = ["FieldBlock", "Peer"]
+__all__ = ["FieldBlock", "Peer", "RequestHead", "RequestParser"]
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp import HttpVersion
+from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy
 
 from gateway.core.credential import Presented
@@ -13,6 +15,60 @@ from gateway.core.places import Places
 from gateway.http.front import Front
 
 _SCHEME: Final = "http"
+
+
+class RequestHead(Protocol):
+    """The head of a request, as aiohttp's parser has it: a class of its own where that is compiled."""
+
+    @property
+    def method(self) -> str:
+        """As it came."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The target, as it came."""
+        ...
+
+    @property
+    def version(self) -> HttpVersion:
+        """Of HTTP."""
+        ...
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The fields, by name."""
+        ...
+
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields, as they came."""
+        ...
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection ends with this request."""
+        ...
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether it asks for another protocol."""
+        ...
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        ...
+
+
+class RequestParser(Protocol):
+    """aiohttp's parser of requests, as far as it is used here."""
+
+    def feed_data(
+        self, data: bytes
+    ) -> tuple[Sequence[tuple[RequestHead, StreamReader]], bool, bytes]:
+        """What the bytes complete: heads with their bodies, whether the protocol changes, and what is left."""
+        ...
 
 
 class Peer(NamedTuple):
@@ -33,7 +89,7 @@ class FieldBlock:
     __slots__ = ("address", "has_length", "host", "lines", "origin", "presented", "sent_id")
 
     def __init__(
-        self, head: RawRequestMessage, front: Front, peer: Peer, before: "FieldBlock | None" = None
+        self, head: RequestHead, front: Front, peer: Peer, before: "FieldBlock | None" = None
     ) -> None:
         """Nothing is judged here.
 

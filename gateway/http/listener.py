@@ -5,14 +5,17 @@ __all__ = ["Manner", "ProxyListener"]
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 from gateway.core.errors import Misuse
 from gateway.http.connection import Connection, Connections
 from gateway.http.express import ExpressConnections
 from gateway.http.express_call import ExpressTerms
 from gateway.http.lane import Lane
+
+_Accepts: TypeAlias = Callable[[], asyncio.Protocol]
 
 _BACKLOG = 1024
 _POLL_SECONDS = 0.02
@@ -78,7 +81,8 @@ class ProxyListener:
         if self._manner.is_express:
             terms = ExpressTerms(lane.judge, lane.upstreams, lane.front, loop)
             self._express = ExpressConnections(terms, connections)
-        accepts = self._express or connections
+        # A wire is a protocol in all but its base class.
+        accepts = cast("_Accepts", self._express or connections)
         for each in self._manner.sockets:
             self._listening.append(await loop.create_server(accepts, sock=each, backlog=_BACKLOG))
         if not self._listening:
@@ -87,9 +91,7 @@ class ProxyListener:
         self._port = self._listening[0].sockets[0].getsockname()[1]
         self._wait_for_tick(loop)
 
-    async def _listening_by_itself(
-        self, accepts: ExpressConnections | Connections
-    ) -> asyncio.Server:
+    async def _listening_by_itself(self, accepts: _Accepts) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         try:
             return await loop.create_server(accepts, self._host, self._port, backlog=_BACKLOG)

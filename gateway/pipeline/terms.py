@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from gateway.core.addresses import Networks, throttle_name
-from gateway.core.headers import Lines, TextField
+from gateway.core.headers import Lines, TextField, lines_of
 from gateway.core.key_state import good_span
 from gateway.core.keys import Environment, Key, KeyType, narrowed
 from gateway.core.limits import Bucket, CountedPer, Limit
@@ -132,7 +132,7 @@ class Terms:
             ),
             address_limits=address_limits,
             policies=self._policies_of(counted + address_limits),
-            identity=Lines.of(identity_fields(key, scopes)),
+            identity=lines_of(identity_fields(key, scopes)),
             good_from=good_from,
             good_until=good_until,
             checked_at=checked_at,

@@ -44,6 +44,10 @@ class Note:
         return not is_pending and (self.lease is None or self.lease.is_empty)
 
 
+# As the class itself does it, but for a Python function between: each request makes two of these tuples.
+_made: Final = tuple.__new__
+
+
 class Notes:
     """The notes of the buckets used last, each bucket's once.
 
@@ -148,7 +152,7 @@ class Ready:
             is_low = lease.spend(cost, now) or is_low
             states.append(_state(note, lease.tokens, limit, now_us))
         self.is_low = is_low
-        return Grant(True, tuple(states), 0.0)  # noqa: FBT003 -- names would cost as much as the tuple
+        return _made(Grant, (True, tuple(states), 0.0, (), False))
 
 
 def with_held(grant: Grant, notes: Sequence[Note]) -> Grant:
@@ -177,10 +181,9 @@ def _state(note: Note, tokens: int, limit: Limit, now_us: int) -> LimitState:
         held += level.microtokens + (now_us - note.seen_us) * quota // window_seconds
     missing = quota * MICRO - held
     if missing <= 0:
-        return LimitState(limit, quota, 0.0)
-    return LimitState(
-        limit, held // MICRO if held > 0 else 0, missing * window_seconds / quota / MICRO
-    )
+        return _made(LimitState, (limit, quota, 0.0))
+    remaining = held // MICRO if held > 0 else 0
+    return _made(LimitState, (limit, remaining, missing * window_seconds / quota / MICRO))
 
 
 def share(note: Note, slowed: Limit, workers: int, cost: int, now_us: int) -> BucketLevel:

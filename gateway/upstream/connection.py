@@ -4,18 +4,19 @@ __all__ = ["Answer", "Receiver", "UpstreamConnection"]
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpResponseParser, RawResponseMessage
+from aiohttp.http_parser import HttpResponseParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from multidict import CIMultiDictProxy
 
 from gateway.core.headers import response_lines
 from gateway.core.refusal import Refusal
 from gateway.core.retry import Failure
 from gateway.upstream.bounds import UpstreamError
 from gateway.upstream.targets import Target
+from gateway.upstream.wire import Wire
 
 _LINE_BYTES_MAX = 16_384
 _FIELDS_MAX = 256
@@ -26,6 +27,49 @@ _HEAD_END = b"\r\n\r\n"
 _SWITCHING = 101
 # Heads up to this size are remembered.
 _HEAD_KEPT = 4096
+
+
+class AnswerHead(Protocol):
+    """The head of an answer, as aiohttp's parser has it: a class of its own where that is compiled."""
+
+    @property
+    def code(self) -> int:
+        """The status."""
+        ...
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The fields, by name."""
+        ...
+
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields, as they came."""
+        ...
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection ends with this answer."""
+        ...
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        ...
+
+
+class AnswerParser(Protocol):
+    """aiohttp's parser of answers, as far as it is used here."""
+
+    def feed_data(
+        self, data: bytes
+    ) -> tuple[Sequence[tuple[AnswerHead, StreamReader]], bool, bytes]:
+        """What the bytes complete: heads with their bodies, whether the protocol changes, and what is left."""
+        ...
+
+    def feed_eof(self) -> object:
+        """No more will come."""
+        ...
 
 
 class Answer(NamedTuple):
@@ -79,7 +123,7 @@ class Owner(Protocol):
         ...
 
 
-class UpstreamConnection(BaseProtocol):
+class UpstreamConnection(Wire):
     """One connection to one target."""
 
     __slots__ = (
@@ -115,7 +159,7 @@ class UpstreamConnection(BaseProtocol):
         self._head = b""
         self._answer = _NO_ANSWER
         self._familiar_bytes = 0
-        self._parses: HttpResponseParser | None = None
+        self._parses: AnswerParser | None = None
 
     def send(self, receiver: Receiver, data: bytes, *, is_head: bool) -> None:
         """Send a whole request; `is_head` says that its answer has no body."""
@@ -192,7 +236,7 @@ class UpstreamConnection(BaseProtocol):
         self,
         receiver: Receiver,
         data: bytes,
-        parsed: Sequence[tuple[RawResponseMessage, StreamReader]] = (),
+        parsed: Sequence[tuple[AnswerHead, StreamReader]] = (),
         whole: bytes = b"",
     ) -> None:
         """Whatever comes; `parsed` are the heads before it, and then `whole` is what came at once with them."""
@@ -244,12 +288,9 @@ class UpstreamConnection(BaseProtocol):
         self._receiver = self._payload = None
         receiver.answer_goes_on(payload.read_nowait(), is_last=True)
 
-    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's own shape
-        """The parser calls this at the end of each body; reading is held by `hold` alone."""
-
-    def _parser_for(self, *, is_with_body: bool) -> HttpResponseParser:
+    def _parser_for(self, *, is_with_body: bool) -> AnswerParser:
         return HttpResponseParser(
-            self,
+            cast("Any", self),
             self._loop,
             _READ_BYTES,
             max_line_size=_LINE_BYTES_MAX,
@@ -272,7 +313,7 @@ class UpstreamConnection(BaseProtocol):
         receiver.answer_began(answer, body, is_whole=True)
 
     def _tell_first(
-        self, receiver: Receiver, message: RawResponseMessage, payload: StreamReader, data: bytes
+        self, receiver: Receiver, message: AnswerHead, payload: StreamReader, data: bytes
     ) -> None:
         if payload.exception() is not None:
             self._fail(Failure.BROKEN_ANSWER)
@@ -313,12 +354,12 @@ class UpstreamConnection(BaseProtocol):
             receiver.answer_failed(failure, reason)
 
 
-def _answer(message: RawResponseMessage) -> Answer:
+def _answer(message: AnswerHead) -> Answer:
     lines = response_lines(message.raw_headers)
     return Answer(message.code, lines, "Content-Length" in message.headers)
 
 
-def _is_all(message: RawResponseMessage, payload: StreamReader, body: bytes) -> bool:
+def _is_all(message: AnswerHead, payload: StreamReader, body: bytes) -> bool:
     """Whether `body` is all that this answer has, and no more than that."""
     if message.code < _FINAL or message.chunked or payload is EMPTY_PAYLOAD:
         return False

@@ -9,6 +9,7 @@ __all__ = ["UpstreamPool"]
 import asyncio
 import ssl
 from collections import OrderedDict, deque
+from typing import Any, cast
 
 from gateway.core.refusal import Refusal
 from gateway.upstream.bounds import UpstreamBounds, UpstreamError
@@ -168,11 +169,11 @@ class UpstreamPool:
         if is_tls and self._tls is None:
             self._tls = ssl.create_default_context()
         async with asyncio.timeout(self._bounds.connect_seconds):
-            _, connection = await self._loop.create_connection(
-                lambda: UpstreamConnection(self._loop, self, target),
+            made: tuple[object, UpstreamConnection] = await self._loop.create_connection(
+                lambda: cast("Any", UpstreamConnection(self._loop, self, target)),
                 url.host or "",
                 url.port or 0,
                 ssl=self._tls if is_tls else None,
                 server_hostname=url.host if is_tls else None,
             )
-        return connection
+        return made[1]

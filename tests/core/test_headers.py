@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 
 from gateway.core.headers import (
     Arrival,
-    Lines,
     RawField,
     RequestNames,
+    lines_of,
     request_lines,
     response_lines,
 )
 
 UNTRUSTED = Arrival("192.0.2.1", is_trusted=False, scheme="http", host="h:80", request_id="r-1")
 TRUSTED = UNTRUSTED._replace(peer="10.0.0.1", is_trusted=True)
-IDENTITY = Lines.of((("X-Keywright-Key-Id", "key_1"), ("X-Keywright-Scopes", "read-only dns-only")))
+IDENTITY = lines_of((("X-Keywright-Key-Id", "key_1"), ("X-Keywright-Scopes", "read-only dns-only")))
 OURS = [
     "X-Forwarded-For: 192.0.2.1",
     "X-Forwarded-Proto: http",
@@ -242,7 +242,7 @@ def test_a_field_cannot_become_two(bad: str) -> None:
     assert isinstance(request_lines([], UNTRUSTED._replace(host=bad)), str)
     assert isinstance(response_lines(sent), str)
     with pytest.raises(ValueError, match="control character"):
-        Lines.of([("X-Keywright-Scopes", bad)])
+        lines_of([("X-Keywright-Scopes", bad)])
     assert isinstance(response_lines([(b"X-A", "a\té".encode())]), bytes)
 
 
@@ -268,7 +268,7 @@ def test_a_field_cannot_become_two(bad: str) -> None:
 def test_what_an_upstream_may_not_say(line: str) -> None:
     """A client learns its limits and request id from the gateway alone; hop-by-hop ends here (R13)."""
     sent = ["Server: theirs", line, "Content-Length: 3"]
-    fields = response_lines(raw(sent), Lines.of([("X-Request-Id", "r-1"), ("RateLimit", "ours")]))
+    fields = response_lines(raw(sent), lines_of([("X-Request-Id", "r-1"), ("RateLimit", "ours")]))
 
     assert lines(fields) == [
         "Server: theirs",
@@ -283,7 +283,7 @@ def test_an_answers_connection_field() -> None:
     sent = ["Connection: X-Hop-Secret, Content-Length, X-Request-Id", "X-Hop-Secret: 1"]
     fields = response_lines(
         raw([*sent, "Set-Cookie: a=1", "Set-Cookie: b=2", "Content-Length: 3", "Retry-After: 9"]),
-        Lines.of([("X-Request-Id", "r-1")]),
+        lines_of([("X-Request-Id", "r-1")]),
     )
 
     assert lines(fields) == [
