@@ -1,18 +1,24 @@
 """Alerts, as the configuration wants them."""
 
-__all__ = ["alert_defaults", "alerting", "key_terms"]
+__all__ = ["alert_defaults", "alerting"]
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.core.alerts.addresses import AddressTerms
 from admin.core.alerts.key_life import KeyTerms
 from admin.core.alerts.kinds import AlertKind
+from admin.core.alerts.traffic import RefusalTerms, RiseTerms
 from admin.core.alerts.wishes import Defaults
+from admin.services.alert_addresses import AddressBook
 from admin.services.alert_keys_watch import KeyLifeWatch
+from admin.services.alert_traffic_watch import Limit, PlanLimits, TrafficTerms, TrafficWatch
 from admin.services.alerting import Alerting
 from admin.stores.alert_choices import AlertChoices
 from admin.stores.alert_keys import AlertKeys
 from admin.stores.alert_marks import AlertMarks
+from admin.stores.alert_networks import AlertNetworks
 from admin.stores.alert_states import AlertStates
+from admin.stores.alert_usage import AlertUsage
 from gateway.ports import Clock
 from gateway.settings import Settings
 from gateway.stores.tables import to_us
@@ -20,11 +26,20 @@ from gateway.stores.tables import to_us
 
 def alerting(settings: Settings, engine: AsyncEngine, clock: Clock) -> Alerting:
     """What looks for alerts, on one database."""
-    marks = AlertMarks(engine)
+    marks, keys, choices = AlertMarks(engine), AlertKeys(engine), AlertChoices(engine)
+    traffic = TrafficWatch(
+        AlertUsage(engine),
+        keys,
+        choices,
+        marks,
+        PlanLimits({name: Limit(plan.monthly_quota) for name, plan in settings.plans.items()}),
+        AddressBook(AlertNetworks(engine), _address_terms(settings)),
+        _traffic_terms(settings),
+    )
     return Alerting(
-        [KeyLifeWatch(AlertKeys(engine), marks, key_terms(settings))],
+        [traffic, KeyLifeWatch(keys, marks, _key_terms(settings))],
         AlertStates(engine),
-        AlertChoices(engine),
+        choices,
         marks,
         clock,
         alert_defaults(settings),
@@ -41,11 +56,32 @@ def alert_defaults(settings: Settings) -> Defaults:
     )
 
 
-def key_terms(settings: Settings) -> KeyTerms:
-    """When keys are told of."""
+def _key_terms(settings: Settings) -> KeyTerms:
     alerts = settings.alerts
     return KeyTerms(
         tuple(map(to_us, alerts.expiring_before_seconds)),
         to_us(alerts.unused_after_seconds),
         to_us(settings.keys.rotation_due_after_seconds),
+    )
+
+
+def _address_terms(settings: Settings) -> AddressTerms:
+    alerts = settings.alerts
+    return AddressTerms(
+        alerts.address_bits_ipv4,
+        alerts.address_bits_ipv6,
+        alerts.addresses_kept,
+        to_us(alerts.address_learning_seconds),
+        alerts.address_of_publishable,
+    )
+
+
+def _traffic_terms(settings: Settings) -> TrafficTerms:
+    alerts = settings.alerts
+    return TrafficTerms(
+        RefusalTerms(
+            alerts.refused_requests, alerts.refused_percent, round(alerts.refused_within_seconds)
+        ),
+        RiseTerms(alerts.rise_factor, alerts.rise_requests),
+        alert_defaults(settings),
     )

@@ -1,6 +1,6 @@
 """How numbers, sizes and days are said in a sentence."""
 
-__all__ = ["Measure", "amount", "day", "moment", "month_end", "period_of"]
+__all__ = ["Measure", "amount", "day", "moment", "month_end", "month_start", "period_of"]
 
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -33,6 +33,12 @@ def moment(seconds: float) -> str:
 def period_of(seconds: float) -> str:
     """The calendar month of a moment, UTC, as `2026-11`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")
+
+
+def month_start(seconds: float) -> float:
+    """The first moment of its calendar month, UTC."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    return datetime(at.year, at.month, 1, tzinfo=UTC).timestamp()
 
 
 def month_end(seconds: float) -> float:

@@ -1,7 +1,16 @@
 """Requests: keys that are refused again and again, accounts whose traffic rises at once."""
 
-__all__ = ["RefusalTerms", "Rise", "RiseTerms", "Tally", "refusal_finding", "rise_finding"]
+__all__ = [
+    "RefusalTerms",
+    "Rise",
+    "RiseTerms",
+    "Tally",
+    "latest_rise",
+    "refusal_finding",
+    "rise_finding",
+]
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -13,6 +22,7 @@ from admin.core.alerts.ladder import Look, Step
 _TENFOLD: Final = (1, 10, 100, 1000)
 _DOUBLED: Final = (1, 2, 4, 8, 16)
 _HISTORY_HOURS_MIN: Final = 24
+_HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,24 @@ def refusal_finding(tally: Tally, terms: RefusalTerms, now_us: int) -> Finding |
         ),
         Look(now_us, "", value),
         partial(_refused, tally, terms, share),
+    )
+
+
+def latest_rise(account_id: str, name: str, hours: Mapping[int, int], now: float) -> Rise:
+    """The busier one of the present hour and the one before it, beside all that came before that.
+
+    `hours` has the requests of each hour, by its beginning in seconds; an hour that is not there had none.
+    """
+    present = int(now) // _HOUR * _HOUR
+    at = max(present, present - _HOUR, key=lambda hour: hours.get(hour, 0))
+    before = {hour: count for hour, count in hours.items() if hour < at}
+    return Rise(
+        account_id,
+        name,
+        hours.get(at, 0),
+        sum(before.values()),
+        (at - min(before, default=at)) // _HOUR,
+        max(before.values(), default=0),
     )
 
 

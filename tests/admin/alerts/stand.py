@@ -9,22 +9,31 @@ from typing import Any
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.core.alerts.addresses import AddressTerms
 from admin.core.alerts.key_life import KeyTerms
+from admin.core.alerts.traffic import RefusalTerms, RiseTerms
 from admin.core.alerts.wishes import Defaults
+from admin.services.alert_addresses import AddressBook
 from admin.services.alert_keys_watch import KeyLifeWatch
+from admin.services.alert_traffic_watch import Limit, PlanLimits, TrafficTerms, TrafficWatch
 from admin.services.alert_watch import Watch
 from admin.services.alerting import Alerting
 from admin.services.alerts import AlertService
 from admin.stores.alert_choices import AlertChoices
 from admin.stores.alert_keys import AlertKeys
 from admin.stores.alert_marks import AlertMarks
+from admin.stores.alert_networks import AlertNetworks
 from admin.stores.alert_states import AlertStates
+from admin.stores.alert_usage import AlertUsage
+from gateway.core.record import SERVED, UsageRecord
 from gateway.stores.sql_engine import write_transaction
+from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.tables import events, keys, secrets, to_us
 from tests.admin.world import World
 from tests.contracts.test_key_reader import KEY_ROW, SECRET_ROW
 
 DAY = 86_400
+A_THOUSAND = Limit(1000)
 
 
 class Stand(World):
@@ -33,6 +42,8 @@ class Stand(World):
     def __init__(self, engine: AsyncEngine, defaults: Defaults | None = None) -> None:
         super().__init__(engine)
         self.defaults = defaults or Defaults()
+        self._ledger = SqlUsageStore(engine)
+        self._shipped = 0
         self.alerts = AlertService(
             AlertChoices(engine), AlertStates(engine), self.clock, self.defaults
         )
@@ -49,6 +60,49 @@ class Stand(World):
             self.clock,
             self.defaults,
         )
+
+    def traffic(self, limit: Limit = A_THOUSAND, terms: AddressTerms | None = None) -> TrafficWatch:
+        """A watch of traffic that knows nothing yet; plan `starter` has this quota."""
+        engine = self.engine
+        return TrafficWatch(
+            AlertUsage(engine),
+            AlertKeys(engine),
+            AlertChoices(engine),
+            AlertMarks(engine),
+            PlanLimits({"starter": limit}),
+            AddressBook(AlertNetworks(engine), terms or AddressTerms()),
+            TrafficTerms(RefusalTerms(), RiseTerms(), self.defaults),
+        )
+
+    async def requests(
+        self,
+        count: int,
+        key_id: str = "key_1",
+        *,
+        address: str = "192.0.2.7",
+        status: int = 200,
+        outcome: str = SERVED,
+        size: int = 100,
+    ) -> None:
+        """So many requests of a key, just now, that the ledger has shipped."""
+        record = UsageRecord(
+            at=self.clock.now(),
+            key_id=key_id,
+            account_id="acc_1",
+            secret_id=f"secret of {key_id}",
+            route="dns",
+            method="GET",
+            path="/v1/dns",
+            status=status,
+            outcome=outcome,
+            bytes_in=0,
+            bytes_out=size,
+            duration_seconds=0.01,
+            address=address,
+            request_id="r1",
+        )
+        await self._ledger.write("w1", self._shipped, [record] * count)
+        self._shipped += count
 
     async def a_key(self, key_id: str, account_id: str, **more: object) -> None:
         """A new key with one secret, made now unless `more` of its columns say otherwise."""

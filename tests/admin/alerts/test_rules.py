@@ -245,29 +245,25 @@ def test_addresses_count_by_their_network(
 
 
 @pytest.mark.parametrize(
-    ("new", "known", "expected"),
+    ("new", "is_crowd", "expected"),
     [
-        pytest.param(0, 3, (), id="none"),
-        pytest.param(1, 3, (1,), id="one"),
-        pytest.param(7, 9, (1, 5), id="several"),
-        pytest.param(7, 50, (), id="a-crowd"),
+        pytest.param(0, False, (), id="none"),
+        pytest.param(1, False, (1,), id="one"),
+        pytest.param(7, False, (1, 5), id="several"),
+        pytest.param(7, True, (), id="a-crowd"),
     ],
 )
-def test_new_addresses_are_told(new: int, known: int, expected: tuple[int, ...]) -> None:
+def test_new_addresses_are_told(new: int, is_crowd: bool, expected: tuple[int, ...]) -> None:
     """A new address of a key is told of, unless the key is used by a crowd."""
     networks = tuple(f"192.0.2.{number}" for number in range(new))
-    finding = address_finding(
-        Newcomers("acc_1", "key_1", "sync", networks, known), AddressTerms(), NOON
-    )
+    finding = address_finding(Newcomers("acc_1", "key_1", "sync", networks, is_crowd), NOON)
     assert crossed(finding) == expected
 
 
 def test_long_list_of_addresses_is_cut() -> None:
     """However many addresses are new, the sentence stays readable and says how many more there are."""
     networks = tuple(f"192.0.2.{number}" for number in range(12))
-    finding = address_finding(
-        Newcomers("acc_1", "key_1", "sync", networks, 12), AddressTerms(), NOON
-    )
+    finding = address_finding(Newcomers("acc_1", "key_1", "sync", networks), NOON)
     assert finding is not None
     alert = finding.alert((1, 5))
     assert "192.0.2.9 and 2 more" in alert.text
