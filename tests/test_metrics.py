@@ -79,6 +79,7 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
     metrics.limits_decided(granted("default"))
     metrics.revocation_seconds(0.01)
     metrics.event_loop_lag(0.001)
+    metrics.notifications.attempts["webhook", "delivered"] += 1
     seen = {
         (sample.name.removesuffix("_count"), *sorted(set(sample.labels)))
         for family in text_string_to_metric_families(metrics.render().decode())
@@ -88,6 +89,11 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
 
     assert seen == {
         ("keywright_requests_total", "code_class", "method", "outcome", "route"),
+        ("keywright_notification_attempts_total", "channel", "outcome"),
+        ("keywright_notifications_pending",),
+        ("keywright_notification_oldest_seconds",),
+        ("keywright_notification_events_behind",),
+        ("keywright_channels_switched_off_total",),
         ("keywright_request_duration_seconds", "route"),
         ("keywright_overhead_seconds", "route"),
         ("keywright_upstream_duration_seconds", "route", "target"),

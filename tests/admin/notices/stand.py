@@ -36,6 +36,7 @@ from gateway.core.credential import Peppers
 from gateway.notified import NotificationTally
 from gateway.stores.notification_tables import channels
 from gateway.stores.sql_engine import read_rows
+from gateway.stores.tables import from_us
 from gateway.tasks import Crew
 from tests.admin.world import OPERATOR, PEPPERS, repeats_of
 from tests.doubles import ManualClock
@@ -183,6 +184,20 @@ class Stand:
         """Deliver what is due after so long."""
         self.clock.advance(seconds)
         await self.deliver()
+
+    async def until_nothing_waits(self, channel_id: str, hours: float = 30.0) -> None:
+        """Deliver at each moment at which something is due, for so many hours at most."""
+        end = self.clock.now() + hours * 3600
+        await self.deliver()
+        while (due := await self._due_at(channel_id)) is not None and due < end:
+            await self.later(max(0.0, due - self.clock.now()) + 0.001)
+        self.clock.advance(max(0.0, end - self.clock.now()))
+
+    async def _due_at(self, channel_id: str) -> float | None:
+        row = await self.row(channel_id)
+        if row.status != "active" or row.due_us is None:
+            return None
+        return from_us(max(row.due_us, row.rest_us or 0))
 
     async def log(self, channel_id: str, caller: Caller = OPERATOR) -> Sequence[Delivery]:
         """The channel's deliveries, oldest first."""

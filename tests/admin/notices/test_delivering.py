@@ -150,8 +150,7 @@ async def test_a_delivery_is_given_up_after_a_day(stand: Stand, receiver: Receiv
     channel, _ = await stand.webhook(receiver.url)
     receiver.always(500)
     await stand.tell()
-    for _ in range(100):
-        await stand.later(900)
+    await stand.until_nothing_waits(channel.id)
 
     (delivery,) = await stand.log(channel.id)
     assert delivery.state is DeliveryState.FAILED
@@ -204,8 +203,7 @@ async def test_a_channel_that_only_fails_is_switched_off_and_can_come_back(
     receiver.always(500)
     for _ in range(4):
         await stand.tell()
-        for _ in range(24):
-            await stand.later(HOUR)
+        await stand.until_nothing_waits(channel.id)
     view = await stand.channels.show(OPERATOR, channel.id)
     tried = len(receiver.got)
 
