@@ -5,7 +5,7 @@ __all__ = ["ANSWERS", "BODIES", "IDS", "PROBLEM", "QUERIES"]
 from collections.abc import Mapping
 from typing import Any, Final
 
-from admin.api import alert_examples, usage_examples
+from admin.api import alert_examples, notification_examples, usage_examples
 
 _AT = "2026-03-01T09:00:00.000Z"
 _USED_AT = "2026-03-14T07:12:55.210Z"
@@ -17,8 +17,9 @@ IDS: Final[Mapping[str, str]] = {
     "token_id": "tok_5hT2mXc9Qa1Z",
     "key_id": "key_Jw5Rk2nX8vB0qT4m",
     "secret_id": "9aB3xY7qLm2P",
+    **notification_examples.IDS,
 }
-_ACCOUNT_ID, _USER_ID, _TOKEN_ID, _KEY_ID, _SECRET_ID = IDS.values()
+_ACCOUNT_ID, _USER_ID, _TOKEN_ID, _KEY_ID, _SECRET_ID, *_ = IDS.values()
 
 # Not whole, so that no scanner takes them for real ones.
 _SECRET = "sk_live_9aB3…"  # noqa: S105
@@ -169,6 +170,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "keys.export": "?limit=200",
     **usage_examples.QUERIES,
     **alert_examples.QUERIES,
+    **notification_examples.QUERIES,
     "audit.list": f"?target={_KEY_ID}",
     "events.list": "?after=0",
 }
@@ -212,6 +214,7 @@ BODIES: Final[Mapping[str, dict[str, Any]]] = {
     "keys.revoke": {},
     "keys.end_secret": {},
     **alert_examples.BODIES,
+    **notification_examples.BODIES,
     "verify": {"token": _SECRET, "method": "GET", "path": "/v1/dns/zones"},
     "explain": {"key_id": _KEY_ID, "method": "DELETE", "path": "/v1/dns/zones/7"},
 }
@@ -268,6 +271,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     "keys.end_secret": _KEY_CHANGED,
     **usage_examples.ANSWERS,
     **alert_examples.ANSWERS,
+    **notification_examples.ANSWERS,
     "plans.list": {
         "plans": [
             {

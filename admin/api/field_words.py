@@ -5,6 +5,7 @@ __all__ = ["FIELD_WORDS"]
 from collections.abc import Mapping
 from typing import Final
 
+from admin.api import notification_words
 from admin.api.usage_words import USAGE_WORDS
 
 _UNTIL: Final = "When; null for never."
@@ -12,6 +13,7 @@ _UNTIL: Final = "When; null for never."
 # `Document.field` where one document means something else by a name.
 FIELD_WORDS: Final[Mapping[str, str]] = {
     **USAGE_WORDS,
+    **notification_words.WORDS,
     "account": "An account's id.",
     "account_api_access": "Whether its account's keys were let through.",
     "account_name": "The account's name, should it have to be made.",

@@ -36,6 +36,15 @@ TAGS: Final[Mapping[str, tuple[str, str]]] = {
     "users": ("Users", "People, and what their keys may do at most."),
     "keys": ("Keys", "Their whole life: create, change, rotate, revoke, import, export."),
     "alerts": ("Alerts", "What an account is warned of, and what stands now."),
+    "inbox": ("Notifications", "Who is told of what happens: the inbox, webhooks, e-mail, chat."),
+    "channels": (
+        "Notifications",
+        "Who is told of what happens: the inbox, webhooks, e-mail, chat.",
+    ),
+    "deliveries": (
+        "Notifications",
+        "Who is told of what happens: the inbox, webhooks, e-mail, chat.",
+    ),
     "verify": ("Checks", "Whether a key may be used, and why not."),
     "explain": ("Checks", "Whether a key may be used, and why not."),
     "usage": ("Usage", "What was used: request by request under keys and accounts, and in sums."),

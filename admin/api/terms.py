@@ -11,6 +11,7 @@ __all__ = [
 
 from admin.wire.checks import ExplainRequest, VerifyRequest
 from admin.wire.endpoints import CREATED, Endpoint
+from admin.wire.notifications import InboxReadRequest
 from admin.wire.transfer import ImportRequest
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -23,8 +24,11 @@ def takes_if_match(one: Endpoint) -> bool:
 
 
 def takes_idempotency_key(one: Endpoint) -> bool:
-    """Whether a repetition is answered as the first one: an import repeats itself, a check makes nothing."""
-    return one.method == "POST" and one.body not in {ImportRequest, VerifyRequest, ExplainRequest}
+    """Whether a repetition is answered as the first one: an import repeats itself, a check makes nothing,
+    and what was read stays read.
+    """
+    alike = {ImportRequest, VerifyRequest, ExplainRequest, InboxReadRequest}
+    return one.method == "POST" and one.body not in alike
 
 
 def body_bytes_max(one: Endpoint) -> int:

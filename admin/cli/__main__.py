@@ -15,6 +15,7 @@ import typer
 from admin.cli import checks, key_life, records, transfer
 from admin.cli.accounts import accounts
 from admin.cli.alerts import alerts
+from admin.cli.channels import channels, inbox
 from admin.cli.demo import demo
 from admin.cli.faults import REFUSED, explained
 from admin.cli.journal import journal
@@ -47,6 +48,8 @@ app.add_typer(tokens, name="tokens")
 app.add_typer(keys, name="keys")
 app.add_typer(usage, name="usage")
 app.add_typer(alerts, name="alerts")
+app.add_typer(channels, name="channels")
+app.add_typer(inbox, name="inbox")
 app.add_typer(records.audit, name="audit")
 app.add_typer(journal, name="journal")
 key_life.register(keys)

@@ -30,7 +30,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 # What the API takes for an id at all, and the words of its refusal.
 _ID = re.compile(r"[0-9A-Za-z_]{1,64}")
 # What tells of a page rather than of what is on it.
-_OF_THE_PAGE = frozenset({"next_cursor", "last_sequence"})
+_OF_THE_PAGE = frozenset({"next_cursor", "last_sequence", "unread"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from admin.client.calls import (
     checks,
     key_life,
     keys,
+    notifications,
     records,
     tokens,
     transfer,
@@ -33,11 +34,14 @@ from admin.client.pages import (
     EVERY_ACCOUNT,
     EVERY_ACCOUNT_REQUEST,
     EVERY_ALERT,
+    EVERY_CHANNEL,
+    EVERY_DELIVERY,
     EVERY_ENTRY,
     EVERY_EVENT,
     EVERY_EXPORTED,
     EVERY_KEY,
     EVERY_KEY_REQUEST,
+    EVERY_NOTICE,
     EVERY_TOKEN,
     EVERY_USER,
     Paged,
@@ -183,6 +187,36 @@ class Events(_Group):
     all = _Every(EVERY_EVENT)
 
 
+class Inbox(_Group):
+    """What the caller ought to know."""
+
+    list = _Sent(notifications.list_inbox)
+    all = _Every(EVERY_NOTICE)
+    read = _Sent(notifications.mark_read)
+
+
+class Channels(_Group):
+    """Where notifications go."""
+
+    list = _Sent(notifications.list_channels)
+    all = _Every(EVERY_CHANNEL)
+    create = _Sent(notifications.create_channel)
+    show = _Sent(notifications.show_channel)
+    update = _Sent(notifications.update_channel)
+    delete = _Sent(notifications.delete_channel)
+    rotate = _Sent(notifications.rotate_channel)
+    test = _Sent(notifications.try_channel)
+    deliveries = _Sent(notifications.list_deliveries)
+    all_deliveries = _Every(EVERY_DELIVERY)
+
+
+class Deliveries(_Group):
+    """What was sent to channels."""
+
+    show = _Sent(notifications.show_delivery)
+    replay = _Sent(notifications.replay_delivery)
+
+
 class AsyncClient:
     """A connection to one installation's admin API, to be closed; usable from several tasks of one loop.
 
@@ -227,6 +261,9 @@ class AsyncClient:
         self.alerts = Alerts(self)
         self.audit = Audit(self)
         self.events = Events(self)
+        self.inbox = Inbox(self)
+        self.channels = Channels(self)
+        self.deliveries = Deliveries(self)
 
     def __repr__(self) -> str:
         """Without the token."""

@@ -4,11 +4,14 @@ __all__ = [
     "EVERY_ACCOUNT",
     "EVERY_ACCOUNT_REQUEST",
     "EVERY_ALERT",
+    "EVERY_CHANNEL",
+    "EVERY_DELIVERY",
     "EVERY_ENTRY",
     "EVERY_EVENT",
     "EVERY_EXPORTED",
     "EVERY_KEY",
     "EVERY_KEY_REQUEST",
+    "EVERY_NOTICE",
     "EVERY_TOKEN",
     "EVERY_USER",
     "Paged",
@@ -24,6 +27,7 @@ from admin.client.call import Call
 from admin.client.calls.accounts import list_accounts
 from admin.client.calls.alerts import list_alerts
 from admin.client.calls.keys import list_keys
+from admin.client.calls.notifications import list_channels, list_deliveries, list_inbox
 from admin.client.calls.records import list_audit, list_events
 from admin.client.calls.tokens import list_tokens
 from admin.client.calls.transfer import export_keys
@@ -71,5 +75,8 @@ EVERY_EXPORTED = Paged(export_keys, lambda page: page.lines)
 EVERY_KEY_REQUEST = Paged(list_key_requests, lambda page: page.requests)
 EVERY_ACCOUNT_REQUEST = Paged(list_account_requests, lambda page: page.requests)
 EVERY_ALERT = Paged(list_alerts, lambda page: page.alerts)
+EVERY_NOTICE = Paged(list_inbox, lambda page: page.notices)
+EVERY_CHANNEL = Paged(list_channels, lambda page: page.channels)
+EVERY_DELIVERY = Paged(list_deliveries, lambda page: page.deliveries)
 EVERY_ENTRY = Paged(list_audit, lambda page: page.entries)
 EVERY_EVENT = Paged(list_events, lambda page: page.events, _by_sequence)

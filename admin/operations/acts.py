@@ -11,6 +11,7 @@ from admin.operations.alerts import ALERT_ACTS
 from admin.operations.asked import Act
 from admin.operations.checks import CHECK_ACTS
 from admin.operations.keys import KEY_ACTS
+from admin.operations.notifications import NOTIFICATION_ACTS
 from admin.operations.records import RECORD_ACTS
 from admin.operations.tokens import TOKEN_ACTS
 from admin.operations.transfer import TRANSFER_ACTS
@@ -27,6 +28,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
         **RECORD_ACTS,
         **ALERT_ACTS,
         **USAGE_ACTS,
+        **NOTIFICATION_ACTS,
         **CHECK_ACTS,
     }
 )

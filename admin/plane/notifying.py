@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.core.notices.channel_words import ChannelKind
 from admin.core.notices.places import NetworkRules
 from admin.senders.chat import ChatSender
 from admin.senders.mail import MailSender, MailServer
@@ -20,7 +21,7 @@ from admin.services.dispatching import Dispatcher, Pace, Sender
 from admin.services.notice_keeping import NoticeKeeping
 from admin.services.repeats import Repeats
 from admin.services.sealing import OF_CHANNELS, Sealer
-from admin.stores.channels import ChannelKind, ChannelStore
+from admin.stores.channels import ChannelStore
 from admin.stores.deliveries import DeliveryStore
 from admin.stores.dispatch import DispatchStore
 from admin.stores.notices_kept import NoticesKept

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from admin.core.caller import Caller, Permission
 from admin.core.faults import Changed, Conflict, NotFound
+from admin.core.notices.channel_words import ChannelKind, ChannelStatus
 from admin.core.notices.severity import Severity
 from admin.core.page import Page, PageRequest
 from admin.core.unset import UNSET, Unset
@@ -24,7 +25,7 @@ from admin.services.channel_rules import ChannelRules, checked_events
 from admin.services.repeats import Repeats
 from admin.services.sealing import Sealer
 from admin.services.validation import checked_id, checked_name, checked_one_of, new_id
-from admin.stores.channels import ChannelKind, ChannelStatus, ChannelStore, ChannelView, Sealed
+from admin.stores.channels import ChannelStore, ChannelView, Sealed
 from admin.stores.transaction import Repeated, Target, Transaction
 from gateway.core.errors import Misuse
 from gateway.ports import Clock

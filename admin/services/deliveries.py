@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from admin.core.caller import Caller, Permission
 from admin.core.faults import Conflict, NotFound
+from admin.core.notices.channel_words import ChannelStatus, DeliveryState
 from admin.core.notices.kinds import TRIAL, notice_of
 from admin.core.notices.payload import body_of
 from admin.core.page import Page, PageRequest
 from admin.services.channels import ChannelService
 from admin.services.repeats import Repeats
 from admin.services.validation import checked_id, new_id
-from admin.stores.channels import ChannelStatus, ChannelStore, ChannelView
-from admin.stores.deliveries import Attempt, Delivery, DeliveryState, DeliveryStore
+from admin.stores.channels import ChannelStore, ChannelView
+from admin.stores.deliveries import Attempt, Delivery, DeliveryStore
 from admin.stores.transaction import Repeated, Target
 from gateway.ports import Clock
 

@@ -19,12 +19,13 @@ from typing import Final, Protocol
 
 import structlog
 
+from admin.core.notices.channel_words import ChannelKind, ChannelStatus
 from admin.core.notices.outcome import Done, Outcome, Parcel
 from admin.core.notices.patience import next_try, rest_after
 from admin.services.channels import sealed_context
 from admin.services.notice_making import maker
 from admin.services.sealing import Sealer
-from admin.stores.channels import ChannelKind, ChannelStatus, ChannelView
+from admin.stores.channels import ChannelView
 from admin.stores.deliveries import Delivery
 from admin.stores.dispatch import Claim, DispatchStore, Result, Room
 from admin.stores.planning import PlanStore

@@ -13,13 +13,13 @@ __all__ = [
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.caller import Caller
+from admin.core.notices.channel_words import ChannelKind, ChannelStatus
 from admin.core.notices.severity import Severity
 from admin.core.page import Page, PageRequest
 from admin.stores.paging import oldest_first
@@ -27,22 +27,6 @@ from admin.stores.transaction import Transaction, transaction
 from gateway.stores.notification_tables import channels, deliveries
 from gateway.stores.sql_engine import read_rows, write_transaction
 from gateway.stores.tables import accounts, from_us, to_us, users
-
-
-class ChannelKind(StrEnum):
-    """How a channel is reached."""
-
-    WEBHOOK = "webhook"
-    EMAIL = "email"
-    CHAT = "chat"
-
-
-class ChannelStatus(StrEnum):
-    """`paused` by somebody, `off` because it only failed."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 __all__ = [
     "Attempt",
     "Delivery",
-    "DeliveryState",
     "DeliveryStore",
     "delivery_of",
     "new_delivery",
@@ -12,12 +11,12 @@ __all__ = [
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.core.notices.channel_words import DeliveryState
 from admin.core.notices.severity import Severity
 from admin.core.page import Page, PageRequest, decoded_number, encoded
 from gateway.stores.notification_tables import channels, deliveries, delivery_attempts
@@ -25,14 +24,6 @@ from gateway.stores.sql_engine import read_rows
 from gateway.stores.tables import from_us, to_us
 
 _ORDER = "deliveries.newest"
-
-
-class DeliveryState(StrEnum):
-    """What became of it."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from sqlalchemy import Row, Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.core.caller import system
-from admin.stores.channels import ChannelStatus, ChannelView, Sealed, sealed_of, view_of
-from admin.stores.deliveries import Delivery, DeliveryState, delivery_of
+from admin.core.notices.channel_words import ChannelStatus, DeliveryState
+from admin.stores.channels import ChannelView, Sealed, sealed_of, view_of
+from admin.stores.deliveries import Delivery, delivery_of
 from admin.stores.transaction import Target, Transaction, transaction
 from gateway.stores.notification_tables import channels, deliveries, delivery_attempts
 from gateway.stores.sql_engine import read_rows, write_transaction

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.core.notices.channel_words import ChannelStatus
 from admin.core.notices.kinds import Notice
-from admin.stores.channels import ChannelStatus, ChannelView, view_of
+from admin.stores.channels import ChannelView, view_of
 from admin.stores.deliveries import Delivery, new_delivery, wake
 from gateway.stores.notification_tables import (
     channels,

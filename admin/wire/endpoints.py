@@ -21,6 +21,23 @@ from admin.wire.keys import (
     NewKeyRequest,
     RotateRequest,
 )
+from admin.wire.notifications import (
+    ChannelCreated,
+    ChannelDocument,
+    ChannelPage,
+    ChannelPatch,
+    ChannelQuery,
+    DeliveryDetails,
+    DeliveryDocument,
+    DeliveryPage,
+    DeliveryQuery,
+    InboxPage,
+    InboxQuery,
+    InboxRead,
+    InboxReadRequest,
+    NewChannelRequest,
+    RotateSecretRequest,
+)
 from admin.wire.people import (
     AccessDecision,
     AccessRequest,
@@ -123,6 +140,19 @@ ENDPOINTS = (
     Endpoint("keys.usage", "GET", "/v1/keys/{key_id}/usage", "What a key's requests amount to, point by point.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
     Endpoint("accounts.usage", "GET", "/v1/accounts/{account_id}/usage", "What the requests of all of an account's keys amount to.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
     Endpoint("usage.show", "GET", "/v1/usage", "What all requests amount to that you may see.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
+    # notifications
+    Endpoint("inbox.list", "GET", "/v1/inbox", "What the caller ought to know, newest first.", Permission.NOTIFICATIONS_READ, InboxPage, query=InboxQuery),
+    Endpoint("inbox.read", "POST", "/v1/inbox/read", "Note what the caller has read.", Permission.NOTIFICATIONS_READ, InboxRead, InboxReadRequest),
+    Endpoint("channels.list", "GET", "/v1/channels", "List where notifications go.", Permission.NOTIFICATIONS_READ, ChannelPage, query=ChannelQuery),
+    Endpoint("channels.create", "POST", "/v1/channels", "Send notifications somewhere; a webhook's secret is shown this once.", Permission.NOTIFICATIONS_WRITE, ChannelCreated, NewChannelRequest, status=CREATED, is_versioned=True),
+    Endpoint("channels.show", "GET", "/v1/channels/{channel_id}", "Show a channel, and how it goes.", Permission.NOTIFICATIONS_READ, ChannelDocument, is_versioned=True),
+    Endpoint("channels.update", "PATCH", "/v1/channels/{channel_id}", "Change a channel, pause it, or switch it on again.", Permission.NOTIFICATIONS_WRITE, ChannelDocument, ChannelPatch, is_versioned=True),
+    Endpoint("channels.delete", "DELETE", "/v1/channels/{channel_id}", "Take a channel away.", Permission.NOTIFICATIONS_WRITE, ChannelDocument, is_versioned=True),
+    Endpoint("channels.rotate", "POST", "/v1/channels/{channel_id}/rotate-secret", "A webhook's new secret; the old one signs beside it for an overlap.", Permission.NOTIFICATIONS_WRITE, ChannelCreated, RotateSecretRequest, is_versioned=True),
+    Endpoint("channels.test", "POST", "/v1/channels/{channel_id}/test", "Send a trial; what became of it is in the delivery a moment later.", Permission.NOTIFICATIONS_WRITE, DeliveryDocument, Empty),
+    Endpoint("channels.deliveries", "GET", "/v1/channels/{channel_id}/deliveries", "What was sent to a channel, newest first.", Permission.NOTIFICATIONS_READ, DeliveryPage, query=DeliveryQuery),
+    Endpoint("deliveries.show", "GET", "/v1/deliveries/{delivery_id}", "What is sent, and each attempt.", Permission.NOTIFICATIONS_READ, DeliveryDetails),
+    Endpoint("deliveries.replay", "POST", "/v1/deliveries/{delivery_id}/replay", "Send a finished delivery once more, under its own id.", Permission.NOTIFICATIONS_WRITE, DeliveryDocument, Empty),
     # what is configured, what has happened
     Endpoint("plans.list", "GET", "/v1/plans", "The plans and scopes of the configuration.", Permission.PLANS_READ, PlanPage),
     Endpoint("audit.list", "GET", "/v1/audit", "Who did what, newest first.", Permission.AUDIT_READ, AuditPage, query=AuditQuery),

@@ -4,7 +4,10 @@ __all__ = [
     "UNSET",
     "AlertKind",
     "ApiAccess",
+    "ChannelKind",
+    "ChannelStatus",
     "CountedPer",
+    "DeliveryState",
     "Environment",
     "KeyStatus",
     "KeyType",
@@ -14,8 +17,10 @@ __all__ = [
     "Unset",
 ]
 
-from admin.core.alerts.kinds import AlertKind, Severity
+from admin.core.alerts.kinds import AlertKind
 from admin.core.caller import Permission, Role
+from admin.core.notices.channel_words import ChannelKind, ChannelStatus, DeliveryState
+from admin.core.notices.severity import Severity
 from admin.core.unset import UNSET, Unset
 from gateway.core.keys import ApiAccess, Environment, KeyStatus, KeyType
 from gateway.core.limits import CountedPer

@@ -7,7 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
-from admin.wire import alerts, checks, keys, people, receipt, records, transfer, usage, words
+from admin.wire import (
+    alerts,
+    checks,
+    keys,
+    notifications,
+    people,
+    receipt,
+    records,
+    transfer,
+    usage,
+    words,
+)
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
@@ -147,6 +158,59 @@ REPORT = usage.UsageReport.model_validate(
         "by_status": [{**FIGURES, "name": "2xx"}],
     }
 )
+NOTICE = notifications.NoticeDocument(
+    sequence=9,
+    at=NOW - MINUTES,
+    account="acc_1",
+    key="key_1",
+    kind="key.revoked",
+    severity=words.Severity.WARNING,
+    title="Key ci was revoked",
+    text="jo revoked the key ci (key_1) for good.",
+    is_read=False,
+)
+CHANNEL = notifications.ChannelDocument(
+    id="chn_1",
+    account="acc_1",
+    kind=words.ChannelKind.WEBHOOK,
+    name="desk",
+    url="https://hooks.example.com/",
+    recipients=(),
+    events=("key.*",),
+    severity=words.Severity.INFO,
+    status=words.ChannelStatus.ACTIVE,
+    reason=None,
+    failures=0,
+    failing_since=None,
+    delivered_at=NOW - MINUTES,
+    old_secret_ends_at=None,
+    created_at=NOW - 5 * MINUTES,
+    updated_at=NOW - 5 * MINUTES,
+    version=1,
+)
+DELIVERY = notifications.DeliveryDocument(
+    id="dlv_1",
+    channel="chn_1",
+    event=9,
+    kind="key.revoked",
+    severity=words.Severity.WARNING,
+    title="Key ci was revoked",
+    state=words.DeliveryState.DELIVERED,
+    attempts=1,
+    created_at=NOW - MINUTES,
+    next_attempt_at=None,
+    finished_at=NOW - MINUTES,
+    last_status=204,
+    last_detail="The receiver has taken it.",
+)
+ATTEMPT = notifications.AttemptDocument(
+    number=1,
+    at=NOW - MINUTES,
+    duration_ms=8.5,
+    outcome="delivered",
+    status=204,
+    detail="The receiver has taken it.",
+)
 
 
 def _more(document: BaseModel, kind: type[BaseModel], **fields: object) -> BaseModel:
@@ -229,6 +293,16 @@ SAMPLES: Mapping[type[BaseModel], BaseModel] = {
             results=(transfer.ImportedLine(number=1, outcome="created", key="key_1"),)
         ),
         transfer.ExportPage(lines=(LINE,), next_cursor=None),
+        notifications.InboxPage(notices=(NOTICE,), unread=1, next_cursor=None),
+        notifications.InboxRead(unread=0),
+        CHANNEL,
+        _more(CHANNEL, notifications.ChannelCreated, secret="whsec_" + "s" * 43 + "="),
+        notifications.ChannelPage(channels=(CHANNEL,), next_cursor=None),
+        DELIVERY,
+        _more(
+            DELIVERY, notifications.DeliveryDetails, body={"type": "key.revoked"}, log=(ATTEMPT,)
+        ),
+        notifications.DeliveryPage(deliveries=(DELIVERY,), next_cursor=None),
         checks.VerifyDocument(
             active=True,
             key="key_1",

@@ -33,6 +33,13 @@ KEY_FIELDS: Mapping[str, Any] = {
     "metadata": {"team": "dns"},
     "owner": "usr_1",
 }
+CHANNEL_FIELDS: Mapping[str, Any] = {
+    "name": "desk",
+    "url": "https://hooks.example.com/",
+    "recipients": ["jo@example.com"],
+    "events": ["key.*"],
+    "severity": "critical",
+}
 PAGE = {"limit": 10, "cursor": "abc"}
 REQUESTS: Mapping[str, Any] = {
     "since": "24h",
@@ -208,6 +215,32 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "audit.verify": Example("audit.verify", arguments={"expect": f"7:{'0' * 64}"}),
     "events.list": Example("events.list", arguments={"after": 3, "limit": 7, "account": "acc_1"}),
+    "inbox.list": Example(
+        "inbox.list",
+        arguments={"account": "acc_1", "severity": "warning", "unread": True, **PAGE},
+    ),
+    "inbox.read": Example("inbox.read", arguments={"notices": [3, 4], "up_to": 2}),
+    "channels.list": Example(
+        "channels.list", arguments={"account": "acc_1", "kind": "email", **PAGE}
+    ),
+    "channels.create": Example(
+        "channels.create",
+        arguments={
+            "kind": "webhook",
+            "account": "acc_1",
+            **CHANNEL_FIELDS,
+        },
+    ),
+    "channels.show": Example("channels.show", ("chn_1",)),
+    "channels.update": Example(
+        "channels.update", ("chn_1",), {**CHANNEL_FIELDS, "status": "paused", "if_match": 2}
+    ),
+    "channels.delete": Example("channels.delete", ("chn_1",), {"if_match": 2}),
+    "channels.rotate": Example("channels.rotate", ("chn_1",), {"overlap": "1h", "if_match": 2}),
+    "channels.test": Example("channels.test", ("chn_1",)),
+    "channels.deliveries": Example("channels.deliveries", ("chn_1",), {"state": "failed", **PAGE}),
+    "deliveries.show": Example("deliveries.show", ("dlv_1",)),
+    "deliveries.replay": Example("deliveries.replay", ("dlv_1",)),
     "verify": Example(
         "verify",
         arguments={
@@ -333,6 +366,17 @@ def test_both_clients_have_the_same_methods() -> None:
         return {
             f"{group}.{name}"
             for group in ("accounts", "users", "tokens", "keys", "alerts", "audit", "events")
+            for group in (
+                "accounts",
+                "users",
+                "tokens",
+                "keys",
+                "audit",
+                "events",
+                "inbox",
+                "channels",
+                "deliveries",
+            )
             for name in dir(getattr(client, group))
             if not name.startswith("_")
         } | {name for name in dir(client) if not name.startswith("_")}

@@ -3,6 +3,8 @@
 __all__ = [
     "AccessWord",
     "AlertKindWord",
+    "ChannelKindWord",
+    "DeliveryStateWord",
     "EnvironmentWord",
     "PermissionWord",
     "RoleWord",
@@ -15,6 +17,8 @@ from typing import Literal
 from admin.wire.words import (
     AlertKind,
     ApiAccess,
+    ChannelKind,
+    DeliveryState,
     Environment,
     KeyType,
     Permission,
@@ -25,6 +29,8 @@ from admin.wire.words import (
 TypeWord = KeyType | Literal["sk", "pk"]
 EnvironmentWord = Environment | Literal["live", "test"]
 AccessWord = ApiAccess | Literal["disabled", "requested", "approved", "denied"]
+ChannelKindWord = ChannelKind | Literal["webhook", "email", "chat"]
+DeliveryStateWord = DeliveryState | Literal["pending", "delivered", "failed"]
 RoleWord = Role | Literal["admin", "member", "viewer"]
 SeverityWord = Severity | Literal["info", "warning", "critical"]
 AlertKindWord = (

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from admin.core.alerts.ladder import Look, Step
+from admin.core.notices.severity import Severity
 
 
 class AlertKind(StrEnum):
@@ -22,14 +23,6 @@ class AlertKind(StrEnum):
     KEY_MANY_REFUSALS = "key.many_refusals"
     KEY_UNUSED = "key.unused"
     USAGE_SUDDEN_RISE = "usage.sudden_rise"
-
-
-class Severity(StrEnum):
-    """How soon somebody should look."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 class Rule(StrEnum):

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 from aiohttp import web
+from sqlalchemy import update
 
 from admin.api.app import api_app, malformed_answer
 from admin.api.streaming import Pace
@@ -24,6 +25,8 @@ from admin.services.tokens import NewToken
 from gateway.clock import SystemClock
 from gateway.listening import AppListener
 from gateway.settings import load
+from gateway.stores.notification_tables import deliveries
+from gateway.stores.sql_engine import open_engine, write_transaction
 
 ADMIN = operator("tests")
 # For what ends before any database is asked.
@@ -65,6 +68,7 @@ class Api:
     client: httpx.AsyncClient
     services: Services
     admin: Person
+    sql_url: str
 
     async def ask(
         self,
@@ -101,6 +105,19 @@ class Api:
         """A new key, with its secret."""
         body = {"account": account, "name": "staging-dns-sync", "scopes": ["read-only"], **more}
         return await self.made("/v1/keys", body)
+
+    async def finish(self, delivery_id: str) -> None:
+        """Let a delivery be over, as if it had been tried in vain."""
+        engine = open_engine(self.sql_url)
+        try:
+            async with write_transaction(engine, "prepare") as connection:
+                await connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.id == delivery_id)
+                    .values(state="failed", finished_us=deliveries.c.created_us)
+                )
+        finally:
+            await engine.dispose()
 
     async def person(
         self,
@@ -164,4 +181,4 @@ async def serving(
         )
         made = await services.tokens.create(ADMIN, NewToken("the tests", Role.ADMIN))
         async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-            yield Api(url, client, services, Person(made.secret, made.token.id))
+            yield Api(url, client, services, Person(made.secret, made.token.id), sql_url)

@@ -52,12 +52,17 @@ async def filled(api: Api, name: str) -> Account:
     token = await api.made("/v1/tokens", {"name": name, "role": "viewer", "account": account})
     key = await api.key(account, name=f"{name}-dns-sync", metadata={"of": name})
     rotated = await api.ask("POST", f"/v1/keys/{key['id']}/rotate", {"overlap": "1h"})
+    hook = {"kind": "webhook", "name": name, "url": f"https://{name}.example.com/"}
+    channel = await api.made("/v1/channels", {**hook, "account": account})
+    trial = await api.ask("POST", f"/v1/channels/{channel['id']}/test", {})
     ids = {
         "account_id": account,
         "user_id": user["id"],
         "token_id": token["id"],
         "key_id": key["id"],
         "secret_id": rotated.json()["secrets"][0]["id"],
+        "channel_id": channel["id"],
+        "delivery_id": trial.json()["id"],
     }
     return Account(ids, key["secret"])
 
@@ -173,6 +178,8 @@ async def whole_state(two: Two) -> Json:
         (f"/v1/keys/{two.other.ids['key_id']}", "key"),
         (f"/v1/keys?account={two.other.ids['account_id']}", "keys"),
         (f"/v1/users?account={two.other.ids['account_id']}", "users"),
+        (f"/v1/channels?account={two.other.ids['account_id']}", "channels"),
+        (f"/v1/channels/{two.other.ids['channel_id']}/deliveries", "deliveries"),
         (f"/v1/audit?account={two.other.ids['account_id']}", "audit"),
     ):
         found[name] = (await two.api.ask("GET", path)).json()
@@ -234,7 +241,8 @@ async def test_what_is_hidden_reads_like_what_does_not_exist(two: Two) -> None:
             await two.api.ask(method, target, body, who=two.member) for target in (hidden, missing)
         ]
         told = [
-            re.sub(r"(acc|usr|tok|key)_\w+|[0-9a-f]{32}", "…", answer.text) for answer in answers
+            re.sub(r"(acc|usr|tok|key|chn|dlv)_\w+|[0-9a-f]{32}", "…", answer.text)
+            for answer in answers
         ]
 
         assert answers[0].status_code in {403, 404}, (method, path, answers[0].text)
@@ -249,6 +257,8 @@ async def test_lists_hold_the_own_account_alone(two: Two) -> None:
         ("/v1/accounts", "accounts"),
         ("/v1/users", "users"),
         ("/v1/keys", "keys"),
+        ("/v1/channels", "channels"),
+        ("/v1/inbox", "notices"),
         ("/v1/audit?limit=200", "entries"),
         ("/v1/events?limit=200", "events"),
     ):

@@ -29,6 +29,8 @@ class World:
                 "token_id": self._token,
                 "key_id": self._key,
                 "secret_id": self._replaced_secret,
+                "channel_id": self._channel,
+                "delivery_id": self._delivery,
             }
             self._made[name] = await makers[name]()
         return self._made[name]
@@ -48,6 +50,17 @@ class World:
         path = f"/v1/keys/{await self.id('key_id')}"
         rotated = await self.api.ask("POST", f"{path}/rotate", {"overlap": "24h"})
         return str(rotated.json()["secrets"][0]["id"])
+
+    async def _channel(self) -> str:
+        body = {**BODIES["channels.create"], "account": await self.id("account_id")}
+        return str((await self.api.made("/v1/channels", body))["id"])
+
+    async def _delivery(self) -> str:
+        """One that nobody will try: nothing delivers here, so it is ended by hand."""
+        path = f"/v1/channels/{await self.id('channel_id')}/test"
+        delivery_id = str((await self.api.ask("POST", path, {})).json()["id"])
+        await self.api.finish(delivery_id)
+        return delivery_id
 
     async def body(self, one: Endpoint) -> Any:  # noqa: ANN401 -- JSON
         """The example of the document, with ids that exist here."""

@@ -97,12 +97,17 @@ async def test_served_document_is_kept(api: Api) -> None:
     account = await api.account()
     person = {"email": "ada@example.com", "name": "Ada", "role": "member", "account": account}
     key = await api.key(account)
+    hook = {"kind": "webhook", "name": "desk", "url": "https://hooks.example.com/"}
+    channel = await api.made("/v1/channels", {**hook, "account": account})
+    tried = await api.ask("POST", f"/v1/channels/{channel['id']}/test", {})
     ids = {
         "account_id": account,
         "user_id": (await api.made("/v1/users", person))["id"],
         "token_id": (await api.person(Role.ADMIN)).token_id,
         "key_id": key["id"],
         "secret_id": key["secrets"][0]["id"],
+        "channel_id": channel["id"],
+        "delivery_id": tried.json()["id"],
     }
     trial = Trial(api.url, api.admin.token, ids)
     await asyncio.to_thread(trial.run)

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.caller import Caller
+from admin.core.notices.channel_words import ChannelKind
 from admin.core.notices.places import NetworkRules
 from admin.core.page import PAGE_MAX, PageRequest
 from admin.senders.webhook import WebhookSender
@@ -25,7 +26,7 @@ from admin.services.dispatching import Dispatcher, Pace, Sender
 from admin.services.inbox import InboxService
 from admin.services.notice_keeping import NoticeKeeping
 from admin.services.sealing import OF_CHANNELS, Sealer
-from admin.stores.channels import ChannelKind, ChannelStore
+from admin.stores.channels import ChannelStore
 from admin.stores.deliveries import Delivery, DeliveryStore
 from admin.stores.dispatch import DispatchStore
 from admin.stores.inbox import InboxStore

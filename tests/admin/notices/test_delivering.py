@@ -7,9 +7,9 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from admin.core.faults import Conflict
+from admin.core.notices.channel_words import DeliveryState
 from admin.services.accounts import AccountView
 from admin.services.channels import ChannelChange
-from admin.stores.deliveries import DeliveryState
 from admin.stores.inbox import Notices
 from tests.admin.notices.stand import EVERYTHING, Receiver, Stand
 from tests.admin.world import OPERATOR
