@@ -5,7 +5,10 @@ __all__ = ["lasting"]
 import re
 
 _PASSING = (
-    (r"\b(acc|key|usr|tok)_[0-9A-Za-z]{12,16}\b", r"<\1>"),
+    (r"\b(acc|key|usr|tok|chn|dlv)_[0-9A-Za-z]{12,16}\b", r"<\1>"),
+    (r"\bwhsec_[\w+/=]+…?", "<webhook secret>"),
+    (r"\b\d+ unread", "<n> unread"),
+    (r'"unread": \d+', '"unread": <n>'),
     (r"\bkwadmin_\w+…?", "<admin token>"),
     (r"\b(sk|pk)_(live|test)_([0-9A-Za-z]{50}\b|[0-9A-Za-z]{4}…)", r"<\1 \2>"),
     (r"\b(user|new)\d+@", "<somebody>@"),

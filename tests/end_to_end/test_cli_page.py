@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 PAGE = Path(__file__).parents[2] / "docs/cli.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ID = re.compile(r"\b(?:(?:acc|key|usr)_[0-9A-Za-z]{16}|tok_[0-9A-Za-z]{12})\b")
+ID = re.compile(r"\b(?:(?:acc|key|usr|chn)_[0-9A-Za-z]{16}|tok_[0-9A-Za-z]{12})\b")
 OLD_SECRET = re.compile(r"^([0-9A-Za-z]{12})  +\S+  +ends in", re.MULTILINE)
 SECRET = re.compile(r"\bsk_live_[0-9A-Za-z]{50}\b")
 ADMIN_TOKEN = re.compile(r"\bkwadmin_[0-9A-Za-z]{50}\b")

@@ -20,6 +20,7 @@ from admin.cli.output import Output
 from admin.client.calls.accounts import approve_access, create_account, request_access
 from admin.client.calls.key_life import rotate_key
 from admin.client.calls.keys import create_key
+from admin.client.calls.notifications import create_channel
 from admin.client.calls.tokens import create_token
 from admin.client.calls.users import create_user
 from tests.fixtures_gateway import Site, _site, clean_environment
@@ -83,6 +84,16 @@ class Stage:
         email = f"user{self._count}@example.com"
         user = desk.ask(create_user(email=email, name="Jo", role="member", account=account.id))
         token = desk.ask(create_token(name="deploy", role="admin"))
+        hook = desk.ask(
+            create_channel(
+                kind="webhook",
+                name="desk",
+                account=account.id,
+                url="https://hooks.example.com/",
+                # Nothing is to be under way while two of these are compared.
+                events=["nothing.happens"],
+            )
+        )
         file = self.folder / f"keys-{self._count}.jsonl"
         line = {"account": account.id, "name": "old", "value": f"old-value-number-{self._count:04}"}
         file.write_text(json.dumps(line) + "\n")
@@ -98,6 +109,7 @@ class Stage:
             "new_email": f"new{self._count}@example.com",
             "token": token.id,
             "file": str(file),
+            "channel": hook.id,
         }
 
 
@@ -202,6 +214,18 @@ DONE = [
     "events --account {account} --all",
     "events --account {account} --limit 1",
     "events --after 4000000",
+    "channels create --kind webhook --name x --url https://hooks.example.com/ --account {account}"
+    " --event key.* --event quota.exceeded --severity critical",
+    "channels list --account {account} --kind webhook",
+    "channels show {channel}",
+    "channels update {channel} --name y --status paused --url https://hooks.example.com/y",
+    "channels update {channel} --event nothing.* --severity warning",
+    "channels rotate {channel} --overlap 0s",
+    "channels test {channel}",
+    "channels deliveries {channel} --state delivered",
+    "channels delete {channel} --if-version 1",
+    "inbox list --account {fresh} --severity critical --unread",
+    "inbox read 1 2 --up-to 0",
     "plans",
     "explain {key} --path /pub/x --method GET --address 192.0.2.7",
     "explain {key} --path nowhere",
@@ -224,6 +248,10 @@ REFUSED = [
     "tokens revoke tok_none",
     "usage key_none",
     "usage requests acc_none",
+    "channels show chn_none",
+    "channels test chn_none",
+    "channels delivery dlv_none",
+    "channels replay dlv_none",
     "explain key_none --path /pub/x",
     "verify --scope read-write",
     "verify --path /adm/x --method DELETE",
@@ -244,6 +272,12 @@ MISUSED = [
     "users create --email {new_email} --name Jo --role member",
     "tokens create --name t --role member",
     "audit list --since yesterday",
+    "channels create --kind webhook --name x --url http://hooks.example.com/",
+    "channels create --kind webhook --name x --url https://127.0.0.1/",
+    "channels create --kind email --name x --to jo@example.com",
+    "channels create --kind chat --name x --url slack://a/b/c",
+    "channels create --kind webhook --name x --url https://hooks.example.com/ --event keys",
+    "channels rotate {channel} --overlap often",
     "usage {key} --since yesterday",
     "usage {key} --status 4x",
     "usage {key} --since 1h --until 2h",
