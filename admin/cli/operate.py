@@ -15,7 +15,7 @@ import typer
 from admin.cli.options import ConfigFile, Json
 from admin.cli.output import Output, plain
 from admin.cli.wiring import environment, settings_file, settings_of
-from admin.plane.wiring import data_url
+from admin.plane.wiring import data_url, set_up_link
 from admin.services.schema import ensure_schema
 from admin.services.schema import migrate as migrate_database
 from gateway.core.errors import Misuse
@@ -73,6 +73,11 @@ def serve(*, config: ConfigFile = None, workers: Workers = "1") -> None:
     settings = load(file, variables, to_serve=True)
     if (made := asyncio.run(ensure_schema(data_url(settings)))) is not None:
         sys.stderr.write(f"{made.sentence}\n")
+    if (link := asyncio.run(set_up_link(settings))) is not None:
+        sys.stderr.write(
+            "No admin can sign in to the console yet. Whoever opens this link within an hour is the first one:\n"
+            f"  {link}\n"
+        )
     sys.stdout.flush()
     sys.stderr.flush()
     # -P: a folder named "gateway" where the command is given must not be taken for ours.

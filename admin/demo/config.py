@@ -1,9 +1,9 @@
 """The demo's configuration, and the calls to try on it."""
 
-__all__ = ["DEMO_KEYS", "DemoKey", "Example", "Ports", "config_text", "examples"]
+__all__ = ["DEMO_KEYS", "DemoKey", "Example", "Ports", "Prepared", "config_text", "examples"]
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,17 @@ class DemoKey:
     id: str
     name: str
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is in the database before the gateway starts; `set_up` is the end of the console's first link.
+
+    None when the folder is from an earlier demo in which somebody has set the console up.
+    """
+
+    keys: Sequence[DemoKey]
+    set_up: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

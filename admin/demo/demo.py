@@ -9,12 +9,20 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
-from admin.demo.config import HOST, DemoKey, Example, Ports, config_text, examples
+from admin.demo.config import (
+    HOST,
+    DemoKey,
+    Example,
+    Ports,
+    Prepared,
+    config_text,
+    examples,
+)
 from admin.demo.processes import Child
 from gateway.core.errors import KeywrightError, Misuse
 from gateway.tasks import Crew
@@ -23,7 +31,7 @@ _START_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 8.0
 
-Prepare = Callable[[Path], Awaitable[Sequence[DemoKey]]]
+Prepare = Callable[[Path], Awaitable[Prepared]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Ready:
     folder: Path
     keys: Sequence[DemoKey]
     examples: Sequence[Example]
+    set_up: str | None = field(default=None, repr=False)
 
     @property
     def proxy_url(self) -> str:
@@ -54,12 +63,17 @@ class Ready:
         """Where its admin listener is."""
         return f"http://{HOST}:{self.ports.admin}"
 
+    @property
+    def set_up_url(self) -> str | None:
+        """Where the console is set up; None when it is already."""
+        return None if self.set_up is None else f"{self.admin_url}/set-up/{self.set_up}"
+
 
 @dataclass(frozen=True, slots=True)
 class Demo:
     """What the demo needs from whoever starts it.
 
-    `prepare` makes the database, the account and the keys for a configuration file; `step` is told
+    `prepare` makes the database, the account, the keys and a set-up link for a configuration file; `step` is told
     what happens; `ready` is told once, when the commands can be tried.
     """
 
@@ -85,7 +99,8 @@ async def run(demo: Demo, place: Place) -> None:
             demo.step(f"a small DNS API listens on {HOST}:{upstream_port}")
             config = folder / "keywright.yaml"
             config.write_text(config_text(ports, folder), encoding="utf-8")
-            keys = await demo.prepare(config)
+            prepared = await demo.prepare(config)
+            keys = prepared.keys
             demo.step(f"a database, an account and {len(keys)} keys are in {folder}")
             reserved.close()
             async with _gateway(config) as gateway:
@@ -94,7 +109,7 @@ async def run(demo: Demo, place: Place) -> None:
                     f"the gateway listens on {HOST}:{proxy}, its admin listener on {HOST}:{admin}"
                 )
                 secrets = {key.name: key.secret for key in keys}
-                demo.ready(Ready(ports, folder, keys, examples(ports, secrets)))
+                demo.ready(Ready(ports, folder, keys, examples(ports, secrets), prepared.set_up))
                 await _until_one_ends([upstream, gateway])
 
 

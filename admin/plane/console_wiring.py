@@ -1,6 +1,6 @@
 """From the settings to the console: its services, and its pages on the admin listener."""
 
-__all__ = ["Proving", "console_services", "mount_console", "password_verifier"]
+__all__ = ["Proving", "console_services", "mount_console", "password_verifier", "set_up_url"]
 
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ from gateway.stores.secret_hash import verify
 
 # Each password takes 64 MiB and a tenth of a second; more than these wait in vain anyway.
 _PASSWORDS_WAITING_MAX = 50
+_EVERYWHERE = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 -- compared, not listened on
 
 
 class Proving(NamedTuple):
@@ -92,6 +93,15 @@ def mount_console(
         overview=overview,
     )
     app.add_routes(console_routes(console, assets, PAGES, OPEN_PAGES))
+
+
+def set_up_url(settings: Settings, token: str) -> str:
+    """The link of which `token` is the end, as a browser on this machine can open it."""
+    host = settings.admin.host if settings.admin.host not in _EVERYWHERE else "127.0.0.1"
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    base = settings.console.public_url or f"http://{host}:{settings.admin.port}"
+    return f"{base}/set-up/{token}"
 
 
 def _terms(settings: Settings) -> ConsoleTerms:

@@ -1,6 +1,6 @@
 """From the settings to the services, on the stores that the settings name."""
 
-__all__ = ["data_url", "opened"]
+__all__ = ["data_url", "opened", "set_up_link"]
 
 import contextlib
 import functools
@@ -11,7 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.plane.alerts import alert_defaults, alerting
 from admin.plane.checking import check_service, lone_check_service
-from admin.plane.console_wiring import Proving, console_services, password_verifier
+from admin.plane.console_wiring import (
+    Proving,
+    console_services,
+    password_verifier,
+    set_up_url,
+)
 from admin.plane.notifying import channel_service, delivery_service
 from admin.plane.rules import account_rules, key_rules, offered, transfer_rules
 from admin.services.accounts import AccountService
@@ -68,6 +73,13 @@ def data_url(settings: Settings) -> str:
     return database_url(revealed(settings.store.url), settings.data_dir)
 
 
+async def set_up_link(settings: Settings) -> str | None:
+    """A link by which the console gets its first admin, for an hour; None once one can sign in. Raises StoreError."""
+    async with opened(settings) as services:
+        token = await services.console.entry_links.to_set_up()
+    return None if token is None else set_up_url(settings, token)
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What the services share. `peppers` are read when something is sealed or a token is checked, and not before."""
@@ -122,6 +134,14 @@ def _services(parts: _Parts, door: Door | None) -> Services:
     enforcement = Enforcement(announcer, ConcernedSecrets(engine))
     keys = KeyService(key_store, announcer, repeats, clock, key_rules(settings))
     channels = channel_service(settings, engine, repeats, parts.peppers, clock)
+    console = console_services(
+        settings,
+        engine,
+        clock,
+        Proving(parts.hashes.of, parts.passwords.verify, Sealer(parts.peppers)),
+    )
+    housekeeping = Housekeeping(keys, key_store, claims, clock)
+    housekeeping.also(console.forget)
     return Services(
         accounts=AccountService(
             AccountStore(engine), enforcement, repeats, clock, account_rules(settings)
@@ -131,7 +151,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             TokenStore(engine), repeats, clock, parts.peppers, parts.verifier.verify
         ),
         keys=keys,
-        housekeeping=Housekeeping(keys, key_store, claims, clock),
+        housekeeping=housekeeping,
         transfer=TransferService(
             store=TransferStore(engine),
             accounts=AccountStore(engine),
@@ -156,10 +176,5 @@ def _services(parts: _Parts, door: Door | None) -> Services:
         ),
         alerting=alerting(settings, engine, clock),
         shown_once=ShownOnce(repeats, clock),
-        console=console_services(
-            settings,
-            engine,
-            clock,
-            Proving(parts.hashes.of, parts.passwords.verify, Sealer(parts.peppers)),
-        ),
+        console=console,
     )

@@ -3,6 +3,7 @@
 __all__ = ["Housekeeping"]
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -36,6 +37,11 @@ class Housekeeping:
         self._repeats = repeats
         self._clock = clock
         self._interval = interval_seconds
+        self._others: list[Callable[[], Awaitable[None]]] = []
+
+    def also(self, forget: Callable[[], Awaitable[None]]) -> None:
+        """Let this be done, too; it may raise StoreError."""
+        self._others.append(forget)
 
     async def run(self) -> None:
         """Do all of it, again and again, for as long as it is left to."""
@@ -51,5 +57,7 @@ class Housekeeping:
         while await self._keys.retire_unused(_CALLER, _AT_ONCE) == _AT_ONCE:
             pass
         await self._repeats.forget_old(self._clock.now())
+        for forget in self._others:
+            await forget()
         while await self._store.mark_lapsed(self._clock.now(), _AT_ONCE) == _AT_ONCE:
             pass

@@ -6,13 +6,12 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
-from admin.demo.config import DEMO_KEYS, DemoKey, Ports, config_text, examples
+from admin.demo.config import DEMO_KEYS, DemoKey, Ports, Prepared, config_text, examples
 from admin.demo.demo import Demo, Place, run
 from admin.demo.processes import Child
 from gateway.core.errors import KeywrightError, Misuse
@@ -33,8 +32,8 @@ def _spoil(config: Path) -> None:
     config.write_text("listen: 3\n", encoding="utf-8")
 
 
-async def _no_keys(_: Path) -> Sequence[DemoKey]:
-    return [DemoKey("key_x", name, "s") for name in DEMO_KEYS]
+async def _no_keys(_: Path) -> Prepared:
+    return Prepared([DemoKey("key_x", name, "s") for name in DEMO_KEYS], None)
 
 
 def _has_ended(process: psutil.Process) -> bool:
@@ -114,7 +113,7 @@ async def test_a_folder_that_cannot_be_had(tmp_path: Path) -> None:
 async def test_a_gateway_that_does_not_start_is_quoted(tmp_path: Path) -> None:
     """When the gateway ends by itself, its last words are shown and the upstream is stopped too."""
 
-    async def spoils(config: Path) -> Sequence[DemoKey]:
+    async def spoils(config: Path) -> Prepared:
         _spoil(config)
         return await _no_keys(config)
 
@@ -129,10 +128,10 @@ async def test_a_signal_during_the_start_stops_everything(tmp_path: Path) -> Non
     """Ctrl-C works from the first moment on, not only once all is ready."""
     steps: list[str] = []
 
-    async def hangs(_: Path) -> Sequence[DemoKey]:
+    async def hangs(_: Path) -> Prepared:
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.Event().wait()
-        return []
+        return Prepared([], None)
 
     before = set(psutil.Process().children(recursive=True))
     async with asyncio.timeout(20):

@@ -78,7 +78,7 @@ def short_path() -> Iterator[Path]:
 async def test_the_demo_shows_what_it_promises_and_leaves_nothing(
     short_path: Path, number: int
 ) -> None:
-    """Four pasted commands give 200, 403, 401 and 429, and Ctrl-C stops all that was started."""
+    """Four pasted commands give 200, 403, 401 and 429, the console can be set up, and Ctrl-C stops all of it."""
     began_at = time.monotonic()
     demo = await asyncio.create_subprocess_exec(
         *(
@@ -105,6 +105,8 @@ async def test_the_demo_shows_what_it_promises_and_leaves_nothing(
             seen = [await _last_status(client, each["command"]) for each in told["examples"]]
             async with client.get(f"{told['admin']}/metrics") as answer:
                 metrics = await answer.text()
+            async with client.get(told["set_up"]) as answer:
+                way_in = answer.status, await answer.text()
         started = psutil.Process(demo.pid).children(recursive=True)
         demo.send_signal(number)
         _, steps = await asyncio.wait_for(demo.communicate(), PATIENCE_SECONDS)
@@ -115,6 +117,8 @@ async def test_the_demo_shows_what_it_promises_and_leaves_nothing(
 
     assert seen == [each["status"] for each in told["examples"]] == [200, 403, 401, 429]
     assert demo.returncode == 0
+    assert way_in[0] == 200
+    assert "Set up the console" in way_in[1]
     assert len(started) >= 3
     assert await _all_over(started)
     assert took_seconds < PATIENCE_SECONDS / 2
