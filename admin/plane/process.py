@@ -21,6 +21,7 @@ from admin.plane.notifying import notifying
 from admin.plane.operations import operations_routes
 from admin.plane.overview import Source, overview_of
 from admin.plane.readiness import State
+from admin.plane.retention import usage_retention
 from admin.plane.wiring import opened
 from gateway.app.admitting import Door, admitting
 from gateway.children import LISTENING, tell_parent
@@ -73,6 +74,7 @@ async def _listening(
         services = await stack.enter_async_context(opened(settings, door))
         crew = await stack.enter_async_context(Crew())
         _ = crew.start("housekeeping", services.housekeeping.run())
+        _ = crew.start("usage-retention", usage_retention(settings, door).run())
         await stack.enter_async_context(notifying(settings, door))
         _ = crew.start("alerts", services.alerting.run())
         app = api_app(

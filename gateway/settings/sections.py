@@ -262,6 +262,10 @@ class UsageSettings(Section):
     segment_size_bytes: Annotated[int, Size("64KiB", "64MiB")] = 8 * 1024 * 1024
     journal_max_bytes: Annotated[int, Size("256KiB", "1024GiB")] = 1024 * 1024 * 1024
     when_full: Literal["serve", "refuse"] = "serve"
+    retention_seconds: Annotated[float, Duration("1d", "3650d")] = 90 * 86_400.0
+    keep_minutes_seconds: Annotated[float, Duration("2d", "3650d")] = 14 * 86_400.0
+    keep_hours_seconds: Annotated[float, Duration("35d", "3650d")] = 400 * 86_400.0
+    keep_days_seconds: Annotated[float, Duration("35d", "36500d")] = 3650 * 86_400.0
 
 
 class LogsSettings(Section):

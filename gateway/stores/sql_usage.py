@@ -28,6 +28,8 @@ from gateway.stores.usage_sqlite import write_sqlite
 
 # What is forgotten is written once more, in vain.
 _DAYS_MAX = 200_000
+# Of so many days, the newest in a batch, the tables are looked for once.
+_DAYS_KNOWN = 2
 
 
 class SqlUsageStore:
@@ -85,7 +87,8 @@ class SqlUsageStore:
         try:
             if days - self._partitions:
                 await make_days(connection, days)
-                self._partitions |= days
+                # Older ones may be dropped any time.
+                self._partitions = {day for day in days if day > max(days) - _DAYS_KNOWN}
             return await write_postgresql(connection, batch)
         except BaseException:
             # Somebody may have dropped one.

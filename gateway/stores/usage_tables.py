@@ -4,7 +4,16 @@ __all__ = ["DAY", "HOUR", "MINUTE", "STEPS", "usage_positions", "usage_rollups"]
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
 
 from gateway.stores.metadata import METADATA
 
@@ -35,6 +44,8 @@ usage_rollups = Table(
     PrimaryKeyConstraint(
         "key_id", "account_id", "step_seconds", "at", "route", "status_class", "outcome"
     ),
+    # What is to be deleted is found by its age.
+    Index(None, "step_seconds", "at"),
     # The rows of one key lie side by side: a month of it is read from few pages.
     sqlite_with_rowid=False,
 )

@@ -98,6 +98,7 @@ def _make_tables() -> None:
         ),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_usage_rollups_step_seconds_at", "usage_rollups", ["step_seconds", "at"])
     op.create_table(
         "usage_positions",
         sa.Column("worker", sa.Text, nullable=False),
