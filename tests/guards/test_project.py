@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hatch_build import MODULES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,7 +30,9 @@ def test_no_name_says_nothing() -> None:
     assert [path for path in tracked() if empty.match(path.name)] == []
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "constraints-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["constraints.txt", "constraints-dev.txt", "constraints-compiled.txt"]
+)
 def test_lock_file_pins_by_hash_and_names_no_index(name: str) -> None:
     """What is installed is what was tested, wherever it is fetched from."""
     text = (ROOT / name).read_text()
@@ -45,7 +49,7 @@ def test_readme_and_ci_run_the_same_tests() -> None:
     """A green CI means that every test of the reader's own `make test` passes, at the latest when run by itself."""
     assert "make test" in (ROOT / "README.md").read_text()
     assert re.search(
-        r"^make test \|\| make test-failed$", (ROOT / ".ci/run").read_text(), re.MULTILINE
+        r"^make test \|\| make test-failed\nmake test-compiled$", (ROOT / ".ci/run").read_text(), re.MULTILINE
     )
 
 
@@ -57,3 +61,8 @@ def test_image_runs_as_nobody_special_and_is_watched() -> None:
     assert "HEALTHCHECK" in text
     assert "/healthz" in text
     assert text.count("\nFROM ") == 2
+
+
+def test_what_is_compiled_is_there() -> None:
+    """Nothing falls out of what is compiled because it was given another name."""
+    assert [name for name in MODULES if not (ROOT / name).is_file()] == []
