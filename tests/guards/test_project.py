@@ -49,7 +49,9 @@ def test_readme_and_ci_run_the_same_tests() -> None:
     """A green CI means that every test of the reader's own `make test` passes, at the latest when run by itself."""
     assert "make test" in (ROOT / "README.md").read_text()
     assert re.search(
-        r"^make test \|\| make test-failed\nmake test-compiled$", (ROOT / ".ci/run").read_text(), re.MULTILINE
+        r"^make test \|\| make test-failed\nmake test-compiled$",
+        (ROOT / ".ci/run").read_text(),
+        re.MULTILINE,
     )
 
 
