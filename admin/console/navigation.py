@@ -29,6 +29,7 @@ class Item(NamedTuple):
 ENTRIES: tuple[Entry, ...] = (
     Entry("API access", "/access", Permission.ACCOUNTS_READ, is_operators=False),
     Entry("Keys", "/keys", Permission.KEYS_READ),
+    Entry("Usage", "/usage", Permission.USAGE_READ),
     Entry("Requests for access", "/access-requests", Permission.ACCESS_DECIDE, is_operators=True),
     Entry("Accounts", "/accounts", Permission.ACCOUNTS_READ, is_operators=True),
     Entry("Users", "/users", Permission.USERS_READ),

@@ -176,6 +176,12 @@ class Visit(Arrival):
             raise TypeError(f"{name} answers with {type(document).__name__}")
         return document
 
+    def asking(
+        self, model: type[BaseModel], ids: Mapping[str, str], query: Mapping[str, Any]
+    ) -> Asked:
+        """What an act that answers piece by piece is asked; `query` as in JSON. Raises Unfit."""
+        return Asked(ids, _read(model, query), None, None)
+
     def caller_once(self, once: str) -> Caller:
         """This user with the form's `once`: what `services.shown_once.take` knows a new secret by."""
         # Another fingerprint each time: what a form has made is never answered a second time.

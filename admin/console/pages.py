@@ -9,6 +9,7 @@ from admin.console.keys.life import LIFE_PAGES
 from admin.console.keys.listing import LISTING_PAGES
 from admin.console.keys.making import MAKING_PAGES
 from admin.console.keys.single import SINGLE_PAGES
+from admin.console.keys.streams import STREAM_PAGES
 from admin.console.me import ME_PAGES
 from admin.console.notices.alerts import ALERT_PAGES
 from admin.console.operate.audit import AUDIT_PAGES
@@ -22,6 +23,7 @@ from admin.console.proving import PROVING_PAGES
 from admin.console.second_step import SECOND_STEP_PAGES
 from admin.console.sign_in import SIGN_IN_PAGES, SIGN_OUT_PAGES
 from admin.console.start import START_PAGES
+from admin.console.usage import USAGE_PAGES
 
 PAGES: Sequence[Page] = (
     *START_PAGES,
@@ -40,5 +42,7 @@ PAGES: Sequence[Page] = (
     *INVITING_PAGES,
     *GATEWAY_PAGES,
     *ALERT_PAGES,
+    *USAGE_PAGES,
+    *STREAM_PAGES,
 )
 OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES, *SECOND_STEP_PAGES, *ENTERING_PAGES)

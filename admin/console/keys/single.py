@@ -1,10 +1,11 @@
 """One key: what it is, its requests one by one, its limits, and why something would be refused."""
 
-__all__ = ["SINGLE_PAGES"]
+__all__ = ["SINGLE_PAGES", "followed", "kept", "request_filter"]
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -66,11 +67,23 @@ async def _requests(visit: Visit) -> web.StreamResponse:
         asked=asked,
         more=next_page(f"/keys/{key.id}/requests", visit.request.query, found.next_cursor),
         is_narrowed=bool(asked.keys() - {"cursor"}),
+        tail=f"/keys/{key.id}/requests/tail?{urlencode(followed(asked))}",
+        export=f"/keys/{key.id}/requests/file?{urlencode(kept(asked))}",
         errors=errors,
         words=words,
         outcomes=[("", "Any"), *words.OUTCOMES.items()],
         method_filter=[("", "Any"), *((name, name) for name in _METHODS)],
     )
+
+
+def kept(asked: Mapping[str, str]) -> dict[str, str]:
+    """The filter of a file: that of the page, from its first request on."""
+    return {name: text for name, text in asked.items() if name != "cursor"}
+
+
+def followed(asked: Mapping[str, str]) -> dict[str, str]:
+    """The filter of what comes in from now on."""
+    return {name: text for name, text in kept(asked).items() if name not in {"since", "until"}}
 
 
 def request_filter(query: Mapping[str, str]) -> dict[str, Any]:
