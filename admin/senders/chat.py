@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,31})://")
 _URL_MAX: Final = 2000
+# They work in threads of their own, where nobody looks at their connections.
+_UNFENCED: Final = frozenset({"mqtt", "mqtts", "xmpp", "xmpps"})
 _CONNECT_SECONDS: Final = 4.0
 
 
@@ -33,6 +35,8 @@ def chat_problem(url: str, schemes: Collection[str]) -> str | None:
     """Why no service can be reached by this URL, in a sentence that does not repeat it; None if one can. Blocks."""
     if not schemes:
         return "cannot be used: the operator allows no chat service (notifications.chat_schemes)."
+    if scheme_of(url) in _UNFENCED:
+        return "leads to a kind of service whose connections cannot be looked at."
     if scheme_of(url) not in schemes:
         return f"must begin with one of: {', '.join(f'{each}://' for each in sorted(schemes))}."
     if len(url) > _URL_MAX or not url.isprintable() or _service(url, 1.0) is None:
@@ -52,7 +56,7 @@ class ChatSender:
         threads: int,
     ) -> None:
         """`schemes` are those that the operator allows now: a channel made earlier may have another."""
-        self._schemes = frozenset(schemes)
+        self._schemes = frozenset(schemes) - _UNFENCED
         self._deadline = deadline_seconds
         self._free = asyncio.Semaphore(threads)
         self._pool = ThreadPoolExecutor(

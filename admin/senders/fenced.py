@@ -23,7 +23,9 @@ _LEADS_AROUND: Final = frozenset(
         "os.posix_spawn",
         "os.spawn",
         "pty.spawn",
+        # Told of by Python from 3.12 on.
         "_thread.start_new_thread",
+        "_thread.start_joinable_thread",
     }
 )
 _thread: Final = threading.local()

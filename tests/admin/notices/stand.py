@@ -135,6 +135,7 @@ class Stand:
         peppers: Peppers = PEPPERS,
         rules: ChannelRules | None = None,
         pace: Pace | None = None,
+        plans: PlanStore | None = None,
     ) -> None:
         self.engine = engine
         # As it is now, for receivers look at how old a signature is.
@@ -154,7 +155,7 @@ class Stand:
             NoticesKept(engine), store, sealer, self.clock, keep_seconds=30 * 86_400.0
         )
         self.dispatcher = Dispatcher(
-            plans=PlanStore(engine),
+            plans=plans or PlanStore(engine),
             store=self.store,
             sealer=sealer,
             senders=senders,
