@@ -11,6 +11,7 @@ __all__ = [
     "KeyReader",
     "KeyUsageReader",
     "Limiter",
+    "Quotas",
     "StoredKey",
     "UsageRun",
     "UsageSink",
@@ -24,6 +25,7 @@ from typing import NamedTuple, Protocol
 from gateway.core.changes import Change, Receipt
 from gateway.core.keys import Key, KeyDigest
 from gateway.core.limits import Bucket, Grant
+from gateway.core.meter import Meter
 from gateway.core.record import UsageRecord, UsageRow
 
 
@@ -120,6 +122,18 @@ class Limiter(Protocol):
 
     async def take(self, buckets: Sequence[Bucket], cost: int) -> Grant:
         """Take `cost` tokens from every bucket, or none from any. Never raises: an outage has a stated answer."""
+        ...
+
+
+class Quotas(Protocol):
+    """What accounts may use in a month, across the cluster."""
+
+    async def fill(self, meter: Meter) -> None:
+        """Return when `meter` can say more than that a store has to be asked. Never raises."""
+        ...
+
+    async def look(self, meter: Meter) -> None:
+        """Bring `meter` up to date, and take nothing. Never raises."""
         ...
 
 

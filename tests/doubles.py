@@ -8,6 +8,7 @@ __all__ = [
     "MemoryKeyCache",
     "MemoryKeyReader",
     "MemoryLimiter",
+    "MemoryQuotas",
 ]
 
 import asyncio
@@ -17,6 +18,8 @@ from gateway.core.changes import Change
 from gateway.core.errors import StoreError, StoreName
 from gateway.core.keys import KeyDigest
 from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, take_all
+from gateway.core.meter import Meter
+from gateway.core.quota import NO_EXTRA, Heard, Pot, lend, month_at
 from gateway.ports import CachedKey, FoundImported, StoredKey
 
 
@@ -84,6 +87,55 @@ class _Store:
         await self.before.wait_to_pass()
         if self.is_away:
             raise StoreError(self.store, "call", "away")
+
+
+class MemoryQuotas:
+    """Quotas: one pot for each account and month, in memory, which is the month that the clock says."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        """Nothing is used."""
+        self._clock = clock
+        self.taken: dict[str, int] = {}
+        self.bytes: dict[str, int] = {}
+        self.asked = 0
+        self.is_away = False
+        self.before = Gate()
+
+    async def fill(self, meter: Meter) -> None:
+        """Lend one for each that waits."""
+        meter.waiting += 1
+        try:
+            await self.before.wait_to_pass()
+            if meter.left <= 0 and not meter.is_over:
+                self._ask(meter)
+        finally:
+            meter.waiting -= 1
+
+    async def look(self, meter: Meter) -> None:
+        """Take nothing."""
+        self._ask(meter, is_last=True)
+
+    def _ask(self, meter: Meter, *, is_last: bool = False) -> None:
+        self.asked += 1
+        now_us = int(self._clock.now() * 1e6)
+        month = month_at(now_us)
+        if month != meter.month:
+            meter.turn(month)
+        asked = meter.ask(self._clock.monotonic(), is_last=is_last)
+        if self.is_away:
+            meter.got_alone(0, self._clock.monotonic())
+            meter.shut(self._clock.monotonic())
+            return
+        name, told = f"{meter.account_id}/{month.name}/{asked.life}", asked.told
+        self.taken[name] = told.spent + told.held
+        self.bytes[name] = told.bytes
+        mine = f"{meter.account_id}/{month.name}/"
+        taken = sum(count for one, count in self.taken.items() if one.startswith(mine))
+        size = sum(count for one, count in self.bytes.items() if one.startswith(mine))
+        limit = meter.quota.requests
+        lent = lend(Pot(taken, limit or 0, size), limit, asked.need, 0)
+        self.taken[name] += lent
+        meter.heard(asked, Heard(now_us, taken + lent, limit or 0, size, lent, NO_EXTRA))
 
 
 class MemoryKeyReader(_Store):

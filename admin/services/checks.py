@@ -120,10 +120,13 @@ class CheckService:
             _raise_outage(verdict)
             exchange.refused(verdict)
         else:
-            exchange.admitted(verdict.known.key, _name(verdict.route))
+            meter = None if asked.cost == 0 else verdict.known.meter
+            exchange.admitted(verdict.known.key, _name(verdict.route), meter)
             exchange.answered(_OK, VERIFIED)
         if self._reports is not None and exchange.key is not None:
             self._reports.finished(exchange, self._clock)
+        elif exchange.meter is not None:
+            exchange.meter.ended(0, is_counted=True)
         return _checked(admission.terms, verdict)
 
     async def explain(self, caller: Caller, asked: RequestCheck) -> Explanation:

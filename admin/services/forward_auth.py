@@ -95,7 +95,7 @@ class ForwardAuth:
             if isinstance(decision, Refused):
                 exchange.refused(decision)
                 return self._refusal(decision, exchange.request_id, fields)
-            exchange.admitted(decision.key, decision.route.name)
+            exchange.admitted(decision.key, decision.route.name, decision.known.meter)
             exchange.answered(_OK, AUTHORIZED)
             return self._consent(decision, exchange.request_id)
         except Exception:
@@ -122,7 +122,10 @@ class ForwardAuth:
         return await decision.resolve() if isinstance(decision, Waits) else decision
 
     def _consent(self, admitted: Admitted, id_: str) -> Answer:
-        legacy = self._terms.has_legacy_headers
+        legacy, meter = self._terms.has_legacy_headers, admitted.known.meter
+        grant = admitted.grant
+        if meter is not None:
+            grant = grant._replace(levels=meter.levels(self._clock.monotonic()))
         # All of them, empty or not: a proxy that copies only what is there would let callers fill the gap.
         return Answer(
             _OK,
@@ -130,7 +133,7 @@ class ForwardAuth:
                 *identity_fields(admitted.key, admitted.known.scopes),
                 ("X-Request-Id", id_),
                 ("Cache-Control", "no-store"),
-                *ratelimit_fields(admitted.grant, legacy=legacy),
+                *ratelimit_fields(grant, legacy=legacy),
             ),
         )
 

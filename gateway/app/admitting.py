@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.app.condition import Condition
 from gateway.app.policy import policy_terms
-from gateway.app.recording import Recording, ledger_of, watch_of
+from gateway.app.recording import Recording, settled_ledger, watch_of
 from gateway.clock import SystemClock
 from gateway.core.credential import Peppers
 from gateway.core.errors import Misuse, StoreError
@@ -39,11 +39,16 @@ from gateway.stores.guarded import GuardedLimiter
 from gateway.stores.key_cache import RedisKeyCache
 from gateway.stores.limiter import RedisLimiter
 from gateway.stores.places import database_url, redis_url
+from gateway.stores.quota_desk import QuotaDesk
+from gateway.stores.quota_pots import QuotaPots
+from gateway.stores.quota_settling import QuotaSettler
 from gateway.stores.redis_client import RedisStore
 from gateway.stores.schema import check_schema
 from gateway.stores.sql_engine import open_engine
 from gateway.stores.sql_imported import SqlImportedDigests
 from gateway.stores.sql_keys import SqlKeyReader
+from gateway.stores.sql_quotas import SqlQuotas
+from gateway.stores.sql_usage_totals import SqlUsageTotals
 from gateway.stores.workers import WorkerRegistry
 from gateway.tasks import Crew
 from gateway.usage.journal import Journal
@@ -106,6 +111,8 @@ class _Stores:
     limiter: GuardedLimiter
     taken_from: Limiter
     renewal: DigestRenewal
+    quotas: QuotaDesk
+    settler: QuotaSettler
 
 
 @contextlib.asynccontextmanager
@@ -122,18 +129,27 @@ async def admitting(settings: Settings, *, is_worker: bool, ships: bool) -> Asyn
     async with contextlib.AsyncExitStack() as stack:
         stores = await _open_stores(stack, basis)
         watch = watch_of(basis.metrics, basis.condition)
-        ledger = ledger_of(settings, stores.engine, basis.clock, watch) if ships else None
+        settler = stores.settler
+        if basis.terms.quotas:
+            await settler.join()
+        ledger = None
+        if ships:
+            ledger = settled_ledger(settings, stores.engine, settler, basis.clock, watch)
         recording = Recording(settings, basis.name, basis.metrics, ledger)
         # Closed last but for the stores: whatever was recorded until then is still shipped.
         stack.push_async_callback(recording.close)
         stack.push_async_callback(stores.limiter.leave)
+        stack.push_async_callback(stores.quotas.leave)
         crew = await stack.enter_async_context(Crew())
         admission, freshness = _admission(stack, basis, stores, recording.is_closed)
         recording.start(crew)
+        if ships and basis.terms.quotas:
+            _ = crew.start("settling", settler.run())
         for part, work in (
             ("feed", stores.feed.run()),
             ("registry", stores.registry.run()),
             ("limiter", stores.limiter.run()),
+            ("quotas", stores.quotas.run()),
             ("freshness", freshness.run()),
             ("renewal", stores.renewal.run()),
             ("metrics", basis.metrics.run()),
@@ -214,6 +230,7 @@ async def _open_stores(stack: contextlib.AsyncExitStack, basis: _Basis) -> _Stor
 
 def _stores_on(basis: _Basis, engine: AsyncEngine, redis: RedisStore, *, lends: bool) -> _Stores:
     lately = Lately(basis.clock)
+    totals = SqlUsageTotals(engine, basis.settings.store.deadline_seconds)
     registry = WorkerRegistry(
         redis, basis.clock, basis.name, takes=None if basis.is_worker else lately.is_so
     )
@@ -230,6 +247,14 @@ def _stores_on(basis: _Basis, engine: AsyncEngine, redis: RedisStore, *, lends: 
         registry=registry,
         renewal=DigestRenewal(SqlImportedDigests(engine)),
         limiter=limiter,
+        quotas=QuotaDesk(
+            basis.terms.meters,
+            QuotaPots(redis, basis.name),
+            SqlQuotas(engine, totals, basis.settings.store.deadline_seconds),
+            basis.clock,
+            registry.count,
+        ),
+        settler=QuotaSettler(engine, redis, totals, basis.clock, basis.settings.data_dir),
         taken_from=limiter if basis.is_worker else NotingLimiter(limiter, lately),
         feed=RedisFeed(
             redis, basis.clock, basis.name, on_enforced=basis.metrics.revocation_seconds
@@ -250,6 +275,9 @@ def _admission(
     )
     known = KnownKeys(basis.terms.known, unknown, size_max=keys.cache_size)
     stores.feed.on_change(known.forget)
+    stores.feed.on_change(
+        lambda change: basis.terms.meters.recall(change.account_id, change.key_id)
+    )
     verifier = Verifier(
         secret_hash.verify, threads=keys.verify_threads, waiting_max=keys.verify_queue_max
     )
@@ -284,6 +312,7 @@ def _admission(
         limiter=CountingLimiter(stores.taken_from, basis.metrics.limits_decided),
         peppers=basis.peppers,
         clock=clock,
+        quotas=stores.quotas,
         is_encoded_slash_allowed=basis.settings.listen.allow_encoded_slash,
         is_closed=is_closed if basis.settings.usage.when_full == "refuse" else None,
     )

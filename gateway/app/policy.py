@@ -1,6 +1,6 @@
 """From the settings to what admission decides by. Nothing here knows of HTTP, so that both planes can use it."""
 
-__all__ = ["key_places", "policy_terms", "served_methods"]
+__all__ = ["key_places", "plan_quota", "policy_terms", "served_methods"]
 
 from multidict import istr
 
@@ -8,6 +8,7 @@ from gateway.core.keys import Environment
 from gateway.core.limits import Limit
 from gateway.core.methods import METHODS
 from gateway.core.places import Places
+from gateway.core.quota import Quota
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.core.scopes import ScopeRule, ScopeTable
 from gateway.pipeline.terms import Terms
@@ -37,7 +38,20 @@ def policy_terms(settings: Settings) -> Terms:
         query_parameters=frozenset(settings.credentials.query_parameters),
         accepts_imported=settings.keys.accept_imported,
         member_scopes={name: plan.member_scopes for name, plan in settings.plans.items()},
+        quotas={
+            name: quota
+            for name, plan in settings.plans.items()
+            if (quota := plan_quota(plan)) is not None
+        },
     )
+
+
+def plan_quota(plan: PlanSettings) -> Quota | None:
+    """What accounts on the plan may use in a month; None for any amount."""
+    quota = plan.quota
+    if quota is None:
+        return None if plan.monthly_quota is None else Quota(plan.monthly_quota)
+    return Quota(quota.requests, quota.bytes, quota.at_limit)
 
 
 def served_methods(settings: Settings) -> frozenset[str]:
@@ -60,6 +74,7 @@ def _route(route: RouteSettings) -> Route:
         methods=_methods(route.match.methods) or frozenset(),
         plans=frozenset(route.plans),
         cost=route.cost,
+        is_critical=route.critical,
     )
 
 

@@ -1,7 +1,8 @@
 """How a process records usage: in a journal of its own; one process of a gateway has the ledger that ships them all."""
 
-__all__ = ["Recording", "journal_folder", "ledger_of", "watch_of"]
+__all__ = ["Recording", "journal_folder", "ledger_of", "settled_ledger", "watch_of"]
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,6 +11,7 @@ from gateway.app.condition import Condition
 from gateway.metrics import Metrics
 from gateway.ports import Clock
 from gateway.settings import Settings
+from gateway.stores.quota_settling import QuotaSettler
 from gateway.stores.sql_usage import SqlUsageStore
 from gateway.tasks import Crew
 from gateway.usage.journal import Journal, Room
@@ -55,6 +57,20 @@ class Recording:
 def journal_folder(settings: Settings) -> Path:
     """Where the journals of all processes lie."""
     return settings.data_dir / "journal"
+
+
+def settled_ledger(
+    settings: Settings, engine: AsyncEngine, settler: QuotaSettler, clock: Clock, watch: Watch
+) -> Ledger:
+    """The ledger, of which `settler` hears how far it has come."""
+    ledger: Ledger
+
+    def is_at_work() -> bool:
+        return ledger.is_at_work
+
+    heard = replace(watch, lag=settler.hears(watch.lag, is_at_work))
+    ledger = ledger_of(settings, engine, clock, heard)
+    return ledger
 
 
 def ledger_of(settings: Settings, engine: AsyncEngine, clock: Clock, watch: Watch) -> Ledger:

@@ -17,6 +17,7 @@ __all__ = [
     "Grant",
     "Limit",
     "LimitState",
+    "QuotaLevel",
     "filled",
     "retry_after_header",
     "spend",
@@ -75,14 +76,35 @@ class LimitState(NamedTuple):
     full_in_seconds: float
 
 
+class QuotaLevel(NamedTuple):
+    """What the caller is told of one quota of its account: how much in a month, how much is left, and for how long.
+
+    What `is_used_up` is refused, or served all the same.
+    """
+
+    name: str
+    limit: int
+    remaining: int
+    window_seconds: int
+    ends_in_seconds: int
+    unit: str = ""
+    is_used_up: bool = False
+
+
 class Grant(NamedTuple):
-    """The limiter's answer. `violated` names the limits that said no; it is empty when allowed."""
+    """The limiter's answer. `violated` names the limits that said no; it is empty when allowed.
+
+    When it `is_over_quota` the account's quota said no, and no limit was asked. `levels` are what is left of
+    quotas, where whoever is answered has yet to be told.
+    """
 
     allowed: bool
     states: tuple[LimitState, ...]
     retry_after_seconds: float
     violated: tuple[str, ...] = ()
     is_degraded: bool = False
+    is_over_quota: bool = False
+    levels: tuple[QuotaLevel, ...] = ()
 
 
 def filled(level: BucketLevel | None, limit: Limit, now_us: int, lent: int = 0) -> BucketLevel:

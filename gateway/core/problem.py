@@ -14,6 +14,7 @@ from math import ceil
 from typing import NamedTuple
 
 from gateway.core.limits import Grant, Limit, LimitState
+from gateway.core.quota_fields import QUOTA_FIELD, quota_left, quota_policy, quota_warning
 from gateway.core.refusal import BearerError, Refusal, Refused
 
 Field = tuple[str, str]
@@ -86,13 +87,15 @@ def ratelimit_fields(grant: Grant, *, legacy: bool = False) -> list[Field]:
     `t` is the number of seconds until the bucket is full again. `legacy` adds X-RateLimit-Limit,
     -Remaining and -Reset (seconds) of the limit that is nearest to its end.
     """
-    if grant.is_degraded or not grant.states:
+    states, levels = () if grant.is_degraded else grant.states, grant.levels
+    if not (states or levels):
         return []
-    fields = [
-        ("RateLimit-Policy", ", ".join([_policy(state.limit) for state in grant.states])),
-        ("RateLimit", ", ".join(map(_level, grant.states))),
-    ]
-    if legacy:
+    policies = [*(_policy(state.limit) for state in states), *map(quota_policy, levels)]
+    left = [*map(_level, states), *map(quota_left, levels)]
+    fields = [("RateLimit-Policy", ", ".join(policies)), ("RateLimit", ", ".join(left))]
+    if warning := quota_warning(levels):
+        fields.append((QUOTA_FIELD, warning))
+    if legacy and states:
         tightest = min(grant.states, key=lambda state: state.remaining / state.limit.quota)
         fields += [
             ("X-RateLimit-Limit", str(tightest.limit.quota)),

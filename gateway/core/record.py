@@ -2,6 +2,8 @@
 
 __all__ = [
     "AUTHORIZED",
+    "CLIENT_GONE",
+    "COUNTED",
     "SERVED",
     "VERIFIED",
     "UsageRecord",
@@ -22,6 +24,10 @@ from gateway.core.token import without_tokens
 SERVED = "served"
 AUTHORIZED = "authorized"
 VERIFIED = "verified"
+# The client left before there was an answer.
+CLIENT_GONE = "client_gone"
+# What quotas and bills count: not what we refused, nor what the upstream failed to answer.
+COUNTED = frozenset({SERVED, AUTHORIZED, VERIFIED, CLIENT_GONE})
 
 _PATH_KEPT = 512
 

@@ -51,7 +51,10 @@ class Pattern(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route of the config. Empty `methods` or `plans` mean all; `cost` is in tokens of a limit."""
+    """One route of the config. Empty `methods` or `plans` mean all; `cost` is in tokens of a limit.
+
+    What `is_critical` is served even when the account's quota is used up, if its plan says so.
+    """
 
     name: str
     patterns: tuple[Pattern, ...]
@@ -60,6 +63,7 @@ class Route:
     plans: frozenset[str] = frozenset()
     cost: int = 1
     environment: Environment | None = None
+    is_critical: bool = False
 
     def takes(self, method: str) -> bool:
         """Whether the route is for this method; a route for GET is for HEAD too."""

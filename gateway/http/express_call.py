@@ -176,6 +176,7 @@ class ExpressCall(Exchange):
     def _forward(self, admitted: Admitted) -> None:
         terms, route = self._terms, admitted.route
         self.key, self.route = admitted.key, route.name
+        self.meter = admitted.known.meter
         self.bytes_in = len(self._body)
         self._admitted = admitted
         self._upstream = upstream = terms.upstreams[route.upstream]

@@ -78,8 +78,10 @@ class Front:
 
     def own_lines(self, request_id: str, admitted: Admitted) -> bytes:
         """What we say in an upstream's answer."""
-        terms = self.terms
-        limits = admitted.known.policies.lines(admitted.grant, legacy=terms.has_legacy_headers)
+        terms, known = self.terms, admitted.known
+        limits = known.policies.lines(admitted.grant, legacy=terms.has_legacy_headers)
+        if known.meter is not None:
+            limits += known.meter.lines()
         return b"X-Request-Id: %b\r\n%b" % (request_id.encode(), limits)
 
     def problem(

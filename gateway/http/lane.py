@@ -163,7 +163,7 @@ class Lane:
 
     async def _forward(self, call: Call, admitted: Admitted) -> Refused | None:
         exchange, terms = call.exchange, self._terms
-        exchange.admitted(admitted.key, admitted.route.name)
+        exchange.admitted(admitted.key, admitted.route.name, admitted.known.meter)
         upstream = self.upstreams[admitted.route.upstream]
         outgoing = compose(call, admitted, self._arrival(call), terms, upstream.bounds)
         if isinstance(outgoing, Refused):

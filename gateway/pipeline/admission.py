@@ -1,10 +1,10 @@
 """The one admission (design §1): whichever lane, protocol or endpoint asks, this decides.
 
-Credential, key, address and origin, route and plan, scope, limits: in that order, and the first "no" is
+Credential, key, address and origin, route and plan, scope, quota, limits: in that order, and the first "no" is
 the answer. It is synchronous as long as what it needs is in memory, and says so when it is not.
 """
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "limited"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,11 @@ from typing import Final, NamedTuple
 from gateway.core.credential import Credential, Pair, Peppers
 from gateway.core.key_state import state_refusal
 from gateway.core.limits import Bucket, Grant
+from gateway.core.meter import Meter
 from gateway.core.methods import METHODS
 from gateway.core.paths import CanonicalTarget, canonical
 from gateway.core.places import without_parameters
+from gateway.core.quota import Ruling
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Ambiguous, Route
 from gateway.pipeline.freshness import Freshness
@@ -26,7 +28,7 @@ from gateway.pipeline.lookup import Lookup
 from gateway.pipeline.sought import Sought, SoughtImported, seek
 from gateway.pipeline.terms import KnownKey, Standing, Terms
 from gateway.pipeline.throttle import FailureThrottle
-from gateway.ports import Clock, Limiter
+from gateway.ports import Clock, Limiter, Quotas
 
 # As the class itself does it, but for a Python function between.
 _made: Final = tuple.__new__
@@ -72,6 +74,7 @@ class Admission:
     limiter: Limiter
     peppers: Peppers
     clock: Clock
+    quotas: Quotas
     is_encoded_slash_allowed: bool = False
     is_closed: Callable[[], bool] | None = None
     # What was read in a method, target and Host field, which follows from the configuration alone.
@@ -198,25 +201,91 @@ class Admission:
             return Refusal.INSUFFICIENT_SCOPE
         return None
 
-    def take(self, known: KnownKey, address: str, cost: int) -> Grant | Waits[Grant | None]:
-        """Take tokens from every limit of the key, or none from any; the grant says which.
+    def take(
+        self, known: KnownKey, address: str, cost: int, *, is_critical: bool = False
+    ) -> Grant | Waits[Grant | None]:
+        """Take one request from the account's quota and tokens from every limit of the key, or nothing; the grant says.
 
-        None: the key was changed meanwhile, and is to be found and judged anew.
+        A cost of nothing only looks. What `is_critical` may pass though the quota is used up. None: the key was
+        changed meanwhile, and is to be found and judged anew. Who was allowed ends it with `known.meter.ended`.
         """
-        buckets = known.buckets_for(address) if known.address_limits else known.buckets
-        if not buckets:
-            return _NO_LIMITS
-        grant = self.limiter.take_nowait(buckets, cost)
-        if grant is not None:
-            return grant
-        return Waits(partial(self._take, known, buckets, cost, self.known.ticket()))
+        meter = known.meter
+        # From memory, nearly always; the rest is the same said at length.
+        if meter is None or not cost or meter.take(self.clock.monotonic()):
+            buckets = known.buckets_for(address) if known.address_limits else known.buckets
+            if not buckets:
+                return _NO_LIMITS
+            grant = self.limiter.take_nowait(buckets, cost)
+            if grant is not None:
+                if meter is not None and not grant.allowed and cost:
+                    return self._given_back(meter, grant)
+                return grant
+            charged = meter if cost else None
+            return Waits(partial(self._take, known, buckets, cost, charged, self.known.ticket()))
+        return self._judge_quota(known, meter, address, cost, is_critical=is_critical)
 
     async def _take(
-        self, known: KnownKey, buckets: Sequence[Bucket], cost: int, ticket: int
+        self,
+        known: KnownKey,
+        buckets: Sequence[Bucket],
+        cost: int,
+        charged: Meter | None,
+        ticket: int,
     ) -> Grant | None:
-        grant = await self.limiter.take(buckets, cost)
+        try:
+            grant = await self.limiter.take(buckets, cost)
+        except BaseException:  # its caller has gone
+            if charged is not None:
+                charged.put_back()
+            raise
         # Otherwise this worker has said meanwhile that it knows of a change.
-        return grant if self.known.accepts(known.key, ticket) else None
+        is_good = self.known.accepts(known.key, ticket)
+        if charged is not None and not (is_good and grant.allowed):
+            grant = self._given_back(charged, grant)
+        return grant if is_good else None
+
+    def _judge_quota(
+        self, known: KnownKey, meter: Meter, address: str, cost: int, *, is_critical: bool
+    ) -> Grant | Waits[Grant | None]:
+        """What becomes of a request for which nothing is held."""
+        now = self.clock.monotonic()
+        ruling = meter.judge(now, is_critical=is_critical)
+        if ruling is Ruling.REFUSE:
+            return Grant(
+                allowed=False,
+                states=(),
+                retry_after_seconds=_RETRY_SECONDS if meter.is_alone else meter.ends_at - now,
+                violated=meter.used_up(),
+                is_degraded=meter.is_degraded,
+                is_over_quota=True,
+                levels=meter.levels(now),
+            )
+        if ruling is Ruling.ASK:
+            ticket = self.known.ticket()
+            again = partial(self.take, known, address, cost, is_critical=is_critical)
+            return Waits(partial(self._fill, known, meter, again, ticket))
+        buckets = known.buckets_for(address)
+        grant = self.limiter.take_nowait(buckets, cost) if buckets else _NO_LIMITS
+        if grant is None:
+            return Waits(partial(self._take, known, buckets, cost, meter, self.known.ticket()))
+        return grant if grant.allowed else self._given_back(meter, grant)
+
+    async def _fill(
+        self,
+        known: KnownKey,
+        meter: Meter,
+        again: Callable[[], Grant | Waits[Grant | None]],
+        ticket: int,
+    ) -> Grant | None:
+        await self.quotas.fill(meter)
+        if not self.known.accepts(known.key, ticket):
+            return None
+        grant = again()
+        return await grant.resolve() if isinstance(grant, Waits) else grant
+
+    def _given_back(self, meter: Meter, grant: Grant) -> Grant:
+        meter.put_back()
+        return grant._replace(levels=meter.levels(self.clock.monotonic()))
 
     def _judge(
         self,
@@ -242,11 +311,11 @@ class Admission:
             route = found
             self._remember(inquiry, target, route)
         # Last, so that a request refused for another reason takes no tokens.
-        grant = self.take(known, inquiry.address, route.cost)
+        grant = self.take(known, inquiry.address, route.cost, is_critical=route.is_critical)
         if isinstance(grant, Grant):
             if grant.allowed:
                 return _made(Admitted, (known.key, route, target, grant, known))
-            return _limited(known, route, grant)
+            return limited(known, route, grant)
         request = _Request(inquiry, target, credential)
         return Waits(partial(self._finish, request, known, route, grant))
 
@@ -265,7 +334,7 @@ class Admission:
         if grant is not None:
             if grant.allowed:
                 return Admitted(known.key, route, request.target, grant, known)
-            return _limited(known, route, grant)
+            return limited(known, route, grant)
         found = self.find(request.credential, request.inquiry.address)
         return await self._resume(request, found)
 
@@ -289,11 +358,17 @@ def _nobodys(credential: Credential | Pair, sought: Sought | SoughtImported | No
     return _MALFORMED
 
 
-def _limited(known: KnownKey, route: Route, grant: Grant) -> Refused:
+def limited(known: KnownKey, route: Route | None, grant: Grant) -> Refused:
+    """The refusal of a request to which a limit or a quota says no."""
+    reason = Refusal.RATE_LIMITED
+    if grant.is_over_quota:
+        # Without both stores nobody can say that the quota is used up.
+        is_unknown = grant.is_degraded and not grant.violated
+        reason = Refusal.STORE_UNAVAILABLE if is_unknown else Refusal.QUOTA_EXCEEDED
     return Refused(
-        Refusal.RATE_LIMITED,
+        reason,
         key=known.key,
-        route=route.name,
+        route=None if route is None else route.name,
         grant=grant,
         retry_after_seconds=grant.retry_after_seconds,
     )

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.keys import Key
-from gateway.core.record import SERVED, UsageRecord
+from gateway.core.meter import Meter
+from gateway.core.record import CLIENT_GONE, COUNTED, SERVED, UsageRecord
 from gateway.core.refusal import Refusal, Refused
 from gateway.ports import Clock, UsageSink
 
-# The outcome, and the status in the record, of a request whose client left before there was an answer.
-CLIENT_GONE = "client_gone"
+# The status in the record of a request whose client left before there was an answer.
 CLIENT_GONE_STATUS = 499
 
 
@@ -43,6 +43,7 @@ class Exchange:
         "bytes_in",
         "bytes_out",
         "key",
+        "meter",
         "method",
         "outcome",
         "path",
@@ -62,6 +63,8 @@ class Exchange:
         self.address = address
         self.request_id = request_id
         self.key: Key | None = None
+        # Its account's quota, if one request was taken from it.
+        self.meter: Meter | None = None
         self.route: str | None = None
         self.status = CLIENT_GONE_STATUS
         self.outcome = CLIENT_GONE
@@ -71,10 +74,14 @@ class Exchange:
         self.upstream_began: float | None = None
         self.upstream_ended: float | None = None
 
-    def admitted(self, key: Key, route: str | None) -> None:
-        """The caller may do it; there is no route when only the key was asked about."""
+    def admitted(self, key: Key, route: str | None, meter: Meter | None = None) -> None:
+        """The caller may do it; there is no route when only the key was asked about.
+
+        Of the account's quota, if it has one and `meter` is given, one request was taken.
+        """
         self.key = key
         self.route = route
+        self.meter = meter
 
     def refused(self, refused: Refused) -> None:
         """The answer is a refusal."""
@@ -122,6 +129,10 @@ class Reports:
             exchange.request_id,
         )
         self.usage.record(record)
+        meter = exchange.meter
+        if meter is not None:
+            size = exchange.bytes_in + exchange.bytes_out
+            meter.ended(size, is_counted=exchange.outcome in COUNTED)
         name = None if key is None else key.name
         began = exchange.upstream_began
         if began is None:

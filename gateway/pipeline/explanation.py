@@ -17,7 +17,7 @@ from gateway.core.limits import Grant
 from gateway.core.paths import CanonicalTarget
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route
-from gateway.pipeline.admission import Admission
+from gateway.pipeline.admission import Admission, limited
 from gateway.pipeline.inquiry import Waits
 from gateway.pipeline.sentences import FACTS, Facts
 from gateway.pipeline.terms import KnownKey
@@ -119,17 +119,22 @@ async def explain(
             _PLACE_CURES,
         ),
         *_routing(admission, target, facts),
+        _quota(known, route, grant),
         _limits(known, route, grant),
     )
     return Explanation(key, rulings, route, grant)
 
 
 async def _left(admission: Admission, known: KnownKey, address: str) -> Grant:
+    meter = known.meter
+    if meter is not None:
+        await admission.quotas.look(meter)
     while True:
         grant = admission.take(known, address, 0)
         found = await grant.resolve() if isinstance(grant, Waits) else grant
         if found is not None:
-            return found
+            levels = () if meter is None else meter.levels(admission.clock.monotonic())
+            return found._replace(levels=levels)
 
 
 def _method(method: str, methods: Collection[str]) -> Ruling:
@@ -167,6 +172,27 @@ def _routing(
         Ruling("route", Outcome.PASS, FACTS["route"](facts)),
         *_step(_POLICY, ask, facts, _policy_cures(route)),
     )
+
+
+def _quota(known: KnownKey, route: Route | None, grant: Grant) -> Ruling:
+    meter = known.meter
+    if meter is None:
+        return Ruling("quota", Outcome.PASS, "Its account has no monthly quota.")
+    if route is None:
+        return Ruling("quota", Outcome.NOT_REACHED, _NOTHING_TO_JUDGE)
+    if not grant.levels:
+        return Ruling(
+            "quota", Outcome.NOT_REACHED, "Redis does not answer, so what is left is not known."
+        )
+    words = " ".join(
+        f"{level.name} has {level.remaining} of {level.limit} left." for level in grant.levels
+    )
+    if not meter.is_over:
+        return Ruling("quota", Outcome.PASS, words)
+    if meter.goes_on(is_critical=route.is_critical):
+        return Ruling("quota", Outcome.PASS, f"{words} This request is served all the same.")
+    over = grant._replace(allowed=False, violated=meter.used_up(), is_over_quota=True)
+    return Ruling("quota", Outcome.REFUSE, words, limited(known, route, over))
 
 
 def _limits(known: KnownKey, route: Route | None, grant: Grant) -> Ruling:

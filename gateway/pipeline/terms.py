@@ -11,7 +11,10 @@ from gateway.core.headers import Lines, TextField, lines_of
 from gateway.core.key_state import good_span
 from gateway.core.keys import Environment, Key, KeyType, narrowed
 from gateway.core.limits import Bucket, CountedPer, Limit
+from gateway.core.meter import Meter
+from gateway.core.meters import Meters
 from gateway.core.problem import Policies
+from gateway.core.quota import Quota
 from gateway.core.routes import RouteTable
 from gateway.core.scopes import Rights, ScopeTable
 
@@ -45,7 +48,8 @@ class KnownKey:
     `checked_at` is the monotonic time just before its copy was read from a store; `identity` are the
     field lines that tell the upstream who asks; the plan of its `standing` is one that the configuration names;
     `scopes` are what its owner and the plan leave of the key's. The key itself is no reason to refuse from
-    `good_from` on until `good_until` (seconds since the epoch, the last not included).
+    `good_from` on until `good_until` (seconds since the epoch, the last not included). `meter` counts what its account
+    uses of its quota, None if it has none.
     """
 
     key: Key
@@ -60,6 +64,7 @@ class KnownKey:
     good_from: float
     good_until: float
     checked_at: float
+    meter: Meter | None = None
 
     @property
     def plan(self) -> str:
@@ -85,7 +90,7 @@ class Terms:
     names. `environment` is the one that this listener serves, None for both. `vendor` stands first
     in every token, if it is not empty. `query_parameters` may carry a key; `accepts_imported` says that keys may be
     values made elsewhere. `member_scopes` are what a plan offers to members; a plan that
-    is not in it, or has None there, offers all.
+    is not in it, or has None there, offers all. `quotas` are those of the plans that have one, and `meters` count them.
     """
 
     routes: RouteTable
@@ -98,6 +103,8 @@ class Terms:
     query_parameters: frozenset[str] = frozenset()
     accepts_imported: bool = False
     member_scopes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+    meters: Meters = field(default_factory=Meters, repr=False, compare=False)
     _publishable: Rights = field(init=False, repr=False)
     _standings: dict[tuple[KeyType, Environment, str, tuple[str, ...]], Standing] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -116,6 +123,7 @@ class Terms:
         # A plan that left the configuration must not turn its accounts unlimited.
         plan = key.account.plan if key.account.plan in self.plans else self.default_plan
         limits = key.limits or self.plans[plan]
+        quota = self.quotas.get(plan)
         scopes = narrowed(key.scopes, key.owner, self.member_scopes.get(plan))
         counted = tuple(limit for limit in limits if limit.per is not CountedPer.ADDRESS)
         address_limits = tuple(limit for limit in limits if limit.per is CountedPer.ADDRESS)
@@ -136,6 +144,7 @@ class Terms:
             good_from=good_from,
             good_until=good_until,
             checked_at=checked_at,
+            meter=None if quota is None else self.meters.of(key.account.id, quota),
         )
 
     def _standing(self, key: Key, plan: str, scopes: tuple[str, ...]) -> Standing:

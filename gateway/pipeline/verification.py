@@ -6,6 +6,7 @@ The steps are admission's own, in its order; those that need a request are left 
 __all__ = ["Verification", "Verified", "verify"]
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.core.credential import Credential
@@ -14,7 +15,7 @@ from gateway.core.limits import Grant
 from gateway.core.paths import CanonicalTarget
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route
-from gateway.pipeline.admission import Admission
+from gateway.pipeline.admission import Admission, limited
 from gateway.pipeline.inquiry import Waits
 from gateway.pipeline.terms import KnownKey
 
@@ -92,7 +93,8 @@ async def _taken(
     cost = asked.cost
     if cost is None:
         cost = _COST if route is None else route.cost
-    grant = admission.take(known, asked.address, cost)
+    is_critical = route is not None and route.is_critical
+    grant = admission.take(known, asked.address, cost, is_critical=is_critical)
     return await grant.resolve() if isinstance(grant, Waits) else grant
 
 
@@ -134,12 +136,7 @@ def _answer(
     # Who only looks is told what is left, even where that is a debt.
     if grant.allowed or asked.cost == 0:
         return Verified(known, route, grant)
+    refused = limited(known, route, grant)
     # A guess at this process's share of the rate is no answer to give about a key.
-    reason = Refusal.STORE_UNAVAILABLE if grant.is_degraded else Refusal.RATE_LIMITED
-    return Refused(
-        reason,
-        key=known.key,
-        route=None if route is None else route.name,
-        grant=grant,
-        retry_after_seconds=grant.retry_after_seconds,
-    )
+    is_guess = grant.is_degraded and refused.reason is Refusal.RATE_LIMITED
+    return replace(refused, reason=Refusal.STORE_UNAVAILABLE) if is_guess else refused

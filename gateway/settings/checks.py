@@ -83,9 +83,18 @@ def _in_plans(document: Document) -> Iterator[Problem]:
     for plan in document.names(("plans",)):
         for path, _ in document.texts(("plans", plan, "member_scopes")):
             yield from _undefined(document, path, "scope", scopes)
+        yield from _two_quotas(document, plan)
         limits = document.entries(("plans", plan, "limits"))
         yield from _twice(
             document, [(*limit, "name") for limit in limits], "limit of this plan", "default"
+        )
+
+
+def _two_quotas(document: Document, plan: str) -> Iterator[Problem]:
+    short: FieldPath = ("plans", plan, "monthly_quota")
+    if document.get(short) is not None and document.get(("plans", plan, "quota")) is not None:
+        yield document.problem(
+            short, "this plan has a quota already", "write quota: {requests: …} only"
         )
 
 

@@ -23,7 +23,7 @@ def section_at(path: FieldPath) -> type[Section] | None:
     for part in path:
         if _is_section(found):
             info = field_names(found).get(str(part))
-            found = None if info is None else info.annotation
+            found = None if info is None else _some(info.annotation)
         else:
             found = _entries(found)
     return found if _is_section(found) else None
@@ -36,7 +36,7 @@ def every_field(
     for name, info in field_names(section).items():
         path = f"{prefix}{name}"
         yield path, info
-        inner, below = info.annotation, path
+        inner, below = _some(info.annotation), path
         while (entries := _entries(inner)) is not None:
             below += ".NAME" if _is_mapping(inner) else "[]"
             inner = entries
@@ -50,6 +50,12 @@ def _secret_paths(section: type[Section], path: FieldPath = ()) -> Iterator[Fiel
             yield from _secret_paths(info.annotation, (*path, name))
         elif _holds_secret(info.annotation):
             yield (*path, name)
+
+
+def _some(annotation: Any) -> Any:  # noqa: ANN401 -- a type
+    """The annotation without its None, if that leaves a section."""
+    sections = [one for one in get_args(annotation) if _is_section(one)]
+    return sections[0] if type(None) in get_args(annotation) and sections else annotation
 
 
 def _is_section(annotation: object) -> TypeGuard[type[Section]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gateway.settings.checks import defined
 from gateway.settings.document import Document
-from gateway.settings.problems import FieldPath, Problem, listed
+from gateway.settings.problems import Problem, listed
 from gateway.settings.sections import Settings
 
 
@@ -33,7 +33,6 @@ def remarks(document: Document, settings: Settings) -> list[Problem]:
         *_plans_to_come(document),
         *_trusting(document, settings),
         *_admin_for_all(document, settings),
-        *_not_enforced(document),
     ]
 
 
@@ -76,10 +75,3 @@ def _admin_for_all(document: Document, settings: Settings) -> Iterator[Problem]:
             f"whoever reaches {host} can read the metrics",
             "keep it behind a firewall",
         )
-
-
-def _not_enforced(document: Document) -> Iterator[Problem]:
-    for plan in document.names(("plans",)):
-        path: FieldPath = ("plans", plan, "monthly_quota")
-        if document.get(path):
-            yield document.problem(path, "is accepted, but this version does not act on it yet")

@@ -42,6 +42,7 @@ from gateway.core.methods import METHODS
 from gateway.settings.alert_sections import AlertsSettings
 from gateway.settings.console_sections import ConsoleSettings
 from gateway.settings.notification_sections import NotificationsSettings
+from gateway.settings.quota_sections import QuotaSettings
 from gateway.settings.section import Section
 from gateway.settings.values import (
     Count,
@@ -173,6 +174,7 @@ class RouteSettings(Section):
     upstream: Name = Field(examples=["dns"])
     plans: tuple[Name, ...] = ()
     cost: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] = 1
+    critical: Flag = False
 
 
 class ScopeRuleSettings(Section):
@@ -212,6 +214,7 @@ class PlanSettings(Section):
     """What an account on this plan may use. An empty list of limits means no limit."""
 
     limits: tuple[LimitSettings, ...] = (_DEFAULT_LIMIT,)
+    quota: QuotaSettings | None = None
     monthly_quota: Count | None = None
     alerts: tuple[Annotated[WholeNumber, Field(ge=1, le=100)], ...] | None = None
     member_scopes: tuple[ScopeName, ...] | None = None

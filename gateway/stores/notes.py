@@ -152,7 +152,7 @@ class Ready:
             is_low = lease.spend(cost, now) or is_low
             states.append(_state(note, lease.tokens, limit, now_us))
         self.is_low = is_low
-        return _made(Grant, (True, tuple(states), 0.0, (), False))
+        return _made(Grant, (True, tuple(states), 0.0, (), False, False, ()))
 
 
 def with_held(grant: Grant, notes: Sequence[Note]) -> Grant:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.record import SERVED, storable
+from gateway.core.record import COUNTED, storable
 from gateway.stores.sql_engine import READ_SECONDS, read_rows
 from gateway.stores.usage_tables import MINUTE, STEPS, usage_rollups
 
 
 class Total(NamedTuple):
-    """What was served: requests, and the bytes of their bodies each way."""
+    """What was used: requests that count (`core.record.COUNTED`), and the bytes of their bodies each way."""
 
     requests: int
     bytes_in: int
@@ -57,7 +57,7 @@ class SqlUsageTotals:
         self._deadline_seconds = deadline_seconds
 
     async def of_account(self, account_id: str, since: float, until: float) -> Total:
-        """What the account was served of requests that began from `since` on and before `until`. Raises StoreError.
+        """What the account used of requests that began from `since` on and before `until`. Raises StoreError.
 
         Of a minute that is in part within, the whole is counted: never less than was served. Minutes and hours are
         known as long as `usage.keep_minutes` and `usage.keep_hours` say; days of UTC longest.
@@ -87,5 +87,5 @@ def _summed(account_id: str, span: Span) -> Select[Any]:
         rows.step_seconds == span.step_seconds,
         rows.at >= span.since,
         rows.at < span.until,
-        rows.outcome == SERVED,
+        rows.outcome.in_(COUNTED),
     )

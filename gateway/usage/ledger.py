@@ -136,6 +136,11 @@ class Ledger:
         return self._hold is not None
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether this is the one that works; another's zero lag is not this one's."""
+        return self._hold is not None
+
+    @property
     def _pause_seconds(self) -> float:
         return self._retry_seconds or self._pace.interval_seconds
 

@@ -28,6 +28,7 @@ RULES = (
     "plan",
     "publishable",
     "scope",
+    "quota",
     "limits",
 )
 instants = st.one_of(st.none(), st.sampled_from([NOON - 1, NOON, NOON + 1]))

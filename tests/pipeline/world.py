@@ -49,7 +49,14 @@ from gateway.pipeline.terms import Terms
 from gateway.pipeline.throttle import FailureThrottle
 from gateway.pipeline.verifier import Verifier
 from gateway.ports import CachedKey, StoredKey
-from tests.doubles import ManualClock, MemoryFeed, MemoryKeyCache, MemoryKeyReader, MemoryLimiter
+from tests.doubles import (
+    ManualClock,
+    MemoryFeed,
+    MemoryKeyCache,
+    MemoryKeyReader,
+    MemoryLimiter,
+    MemoryQuotas,
+)
 
 Answer: TypeAlias = Admitted | Refused
 
@@ -167,6 +174,7 @@ class World:
         self.cache = MemoryKeyCache()
         self.feed = MemoryFeed(self.clock)
         self.limiter = MemoryLimiter(self.clock)
+        self.quotas = MemoryQuotas(self.clock)
         self.sql_news: list[StoreError | None] = []
         health = SqlHealth(self.sql_news.append)
         self.terms = Terms(
@@ -218,6 +226,7 @@ class World:
             limiter=self.limiter,
             peppers=self.peppers,
             clock=self.clock,
+            quotas=self.quotas,
         )
 
     def issue(self, number: int = 1, **fields: Unpack[KeyFields]) -> str:

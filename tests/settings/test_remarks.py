@@ -32,11 +32,6 @@ ROUTE = 'routes: [{name: all, match: {path: "/**"}, upstream: api}]\n'
         pytest.param(API + ROUTE + "admin: {host: 0.0.0.0}", ["admin.host"], id="admin-for-all"),
         pytest.param(API + ROUTE + "admin: {host: '::1'}", [], id="admin-on-loopback"),
         pytest.param(API + ROUTE + "admin: {host: localhost}", [], id="admin-on-localhost"),
-        pytest.param(
-            API + ROUTE + "plans: {starter: {monthly_quota: 5, alerts: [75]}}",
-            ["plans.starter.monthly_quota"],
-            id="not-enforced",
-        ),
     ],
 )
 def test_remark(text: str, expected: list[str]) -> None:
