@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/usage tests/test_metrics.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console soak clean
+.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-ledger soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -127,6 +127,10 @@ bench-console: $(VENV)/.installed-dev
 # What recording a request costs, and how fast the journal is shipped into SQL.
 bench-usage: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.usage
+
+# Ten million requests, with a worker or the process that ships killed every five seconds: each counted once?
+bench-ledger: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.ledger
 
 clean:
 	rm -rf $(VENV) .venv-compiled build var .pytest_cache .mypy_cache .ruff_cache

@@ -27,6 +27,7 @@ from gateway.app.admitting import Door, admitting
 from gateway.children import LISTENING, tell_parent
 from gateway.core.readiness import Readiness
 from gateway.listening import AppListener
+from gateway.memory import give_back_large_blocks
 from gateway.settings import Settings
 from gateway.tasks import Crew
 
@@ -45,6 +46,8 @@ async def run(
     Without `sockets`, which are bound already, it listens on the admin port by itself.
     Raises Misuse, with words for the operator, when it cannot start.
     """
+    # It ships usage, which is large batches all day.
+    give_back_large_blocks()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,6 +3,7 @@
 __all__ = ["HintingCompiler", "PatientConnection", "run_in_thread"]
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Generator
@@ -68,7 +69,9 @@ class PatientConnection(Connection):
         self.stop()
         # Not at once: an interrupted connection leaves its write-ahead log behind when it closes.
         if not await self._wait_until_stopped():
-            connection.interrupt()
+            # Its thread may close it this very moment.
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                connection.interrupt()
             await self._wait_until_stopped()
 
     async def _wait_until_stopped(self) -> bool:

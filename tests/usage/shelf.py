@@ -31,7 +31,7 @@ RECORD = UsageRecord(
 )
 
 
-def numbered(number: int) -> UsageRecord:
+def numbered(number: int | str) -> UsageRecord:
     """A request of a key."""
     return dataclasses.replace(RECORD, request_id=str(number))
 
