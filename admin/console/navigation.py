@@ -33,7 +33,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Requests for access", "/access-requests", Permission.ACCESS_DECIDE, is_operators=True),
     Entry("Accounts", "/accounts", Permission.ACCOUNTS_READ, is_operators=True),
     Entry("Users", "/users", Permission.USERS_READ),
+    Entry("Inbox", "/inbox", Permission.NOTIFICATIONS_READ),
     Entry("Alerts", "/alerts", Permission.ALERTS_READ),
+    Entry("Notifications", "/channels", Permission.NOTIFICATIONS_READ),
     Entry("Audit log", "/audit", Permission.AUDIT_READ),
     Entry("Gateway", "/gateway", Permission.ACCOUNTS_READ, is_operators=True),
 )

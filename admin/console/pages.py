@@ -12,6 +12,8 @@ from admin.console.keys.single import SINGLE_PAGES
 from admin.console.keys.streams import STREAM_PAGES
 from admin.console.me import ME_PAGES
 from admin.console.notices.alerts import ALERT_PAGES
+from admin.console.notices.channels import CHANNEL_PAGES
+from admin.console.notices.inbox import INBOX_PAGES
 from admin.console.operate.audit import AUDIT_PAGES
 from admin.console.operate.gateway import GATEWAY_PAGES
 from admin.console.operate.unused import UNUSED_PAGES
@@ -42,6 +44,8 @@ PAGES: Sequence[Page] = (
     *INVITING_PAGES,
     *GATEWAY_PAGES,
     *ALERT_PAGES,
+    *INBOX_PAGES,
+    *CHANNEL_PAGES,
     *USAGE_PAGES,
     *STREAM_PAGES,
 )

@@ -19,6 +19,7 @@ from admin.plane.gathering import Gatherer
 from admin.plane.overview import Source, overview_of
 from admin.plane.wiring import opened
 from admin.services.catalogue import Services
+from admin.services.channels import NewChannel
 from admin.services.keys import NewKey
 from admin.services.sign_ins import user_caller
 from admin.services.users import NewUser
@@ -171,8 +172,15 @@ async def _account(services: Services, name: str) -> Account:
     once = f"made-by-{name.lower():_<12}"
     asking = replace(member.caller, idempotency=Idempotency(once, "tests"))
     await services.keys.create(asking, NewKey(account.id, f"{name}-spare", scopes=["read-only"]))
+    channel_once = f"told-by-{name.lower():_<12}"
+    asking = replace(member.caller, idempotency=Idempotency(channel_once, "tests"))
+    webhook = NewChannel("webhook", f"{name} hook", account.id, url="https://hooks.example/in")
+    channel = (await services.channels.create(asking, webhook)).channel
     ids = {
         "once": once,
+        "channel_once": channel_once,
+        "channel_id": channel.id,
+        "delivery_id": (await services.deliveries.test(member.caller, channel.id)).id,
         "account_id": account.id,
         "key_id": key.key.id,
         "secret_id": key.key.secrets[0].id,
