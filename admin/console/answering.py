@@ -15,6 +15,7 @@ from admin.console.faults import fault_of, fault_page
 from admin.console.form import Form, parsed_form
 from admin.console.guarding import HEADERS
 from admin.console.page import FORM_BYTES_MAX, OpenPage, Page, Visit
+from admin.console.provider import ProviderAway
 from admin.console.proving import prove
 from admin.console.sign_in import sign_in_page
 from admin.core.faults import NotAllowed
@@ -157,6 +158,8 @@ class _Visitor:
         }
         if isinstance(error, StoreError):
             _log.warning("console: a store did not answer", detail=str(error), **told)
+        elif isinstance(error, ProviderAway):
+            _log.warning("console: single sign-on cannot be reached", detail=str(error), **told)
         elif fault.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("console page failed", exc_info=error, **told)
         return fault_page(self._arrival, fault)

@@ -17,6 +17,7 @@ from aiohttp import web
 from admin.console.form import Form
 from admin.console.guarding import csrf_token, is_same_origin, is_token, local_path
 from admin.console.overview import Overview
+from admin.console.provider import Provider
 from admin.console.rendering import Renderer
 from admin.core.faults import NotAllowed
 from admin.services.catalogue import Services
@@ -66,6 +67,7 @@ class Console:
     is_https: Callable[[web.Request], bool]
     request_id_of: Callable[[web.Request], str]
     overview: Overview
+    provider: Provider | None = None
 
 
 @dataclass(slots=True)
@@ -208,6 +210,7 @@ class Arrival:
             "form": self.form(),
             "errors": {},
             "terms": self.console.terms,
+            "provider": self.console.provider.terms if self.console.provider else None,
         }
 
     def finished(self, answer: web.StreamResponse) -> web.StreamResponse:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from admin.console.arrival import Arrival
 from admin.console.page import Unfit
+from admin.console.provider import ProviderAway
 from admin.core.faults import Changed, Conflict, NotAllowed, NotFound
 from admin.services.attempts import TooMany
 from gateway.core.errors import Misuse, Overloaded, StoreError
@@ -56,6 +57,16 @@ _WHOLE: Sequence[tuple[type[Exception], Fault]] = (
             "Not found",
             "There is nothing at this address.",
             "The menu leads to what there is.",
+        ),
+    ),
+    (
+        ProviderAway,
+        Fault(
+            503,
+            "Not now",
+            "Single sign-on cannot be reached at the moment.",
+            "Try again in a few seconds.",
+            {"Retry-After": _AGAIN_SECONDS},
         ),
     ),
     (TimeoutError, Fault(408, "Too slow", "The form did not arrive in time.", "Send it again.")),

@@ -42,6 +42,8 @@ async def _change_password(visit: Visit) -> web.StreamResponse:
     """The present password is asked for each time: an open browser must not be enough."""
     form, console = visit.form(), visit.services.console
     proofs = await _own(visit)
+    if proofs.password_hash is None and not visit.has_proved:
+        raise NotAllowed("Sign in once more before you choose a first password.")
     if form["password"] != form["again"]:
         return await _shown(visit, {"again": "The two passwords are not the same."})
     if proofs.password_hash is not None and not await _is_right(visit, proofs, form["present"]):

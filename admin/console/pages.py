@@ -24,6 +24,7 @@ from admin.console.people.users import USER_PAGES
 from admin.console.proving import PROVING_PAGES
 from admin.console.second_step import SECOND_STEP_PAGES
 from admin.console.sign_in import SIGN_IN_PAGES, SIGN_OUT_PAGES
+from admin.console.single_sign_on import SINGLE_SIGN_ON_PAGES
 from admin.console.start import START_PAGES
 from admin.console.usage import USAGE_PAGES
 
@@ -49,4 +50,9 @@ PAGES: Sequence[Page] = (
     *USAGE_PAGES,
     *STREAM_PAGES,
 )
-OPEN_PAGES: Sequence[OpenPage] = (*SIGN_IN_PAGES, *SECOND_STEP_PAGES, *ENTERING_PAGES)
+OPEN_PAGES: Sequence[OpenPage] = (
+    *SIGN_IN_PAGES,
+    *SECOND_STEP_PAGES,
+    *SINGLE_SIGN_ON_PAGES,
+    *ENTERING_PAGES,
+)

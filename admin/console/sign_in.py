@@ -12,6 +12,7 @@ from admin.console.known_browser import known_browser
 from admin.console.page import OpenPage, Page, Visit
 from admin.console.second_step import to_second_step
 from admin.console.signing import signed_in
+from admin.core.faults import NotAllowed
 from admin.services.attempts import TooMany
 from admin.stores.proofs import Proofs
 
@@ -46,6 +47,8 @@ async def _show(arrival: Arrival) -> web.StreamResponse:  # noqa: RUF029 -- a ha
 
 async def _sign_in(arrival: Arrival) -> web.StreamResponse:
     form = arrival.form()
+    if arrival.console.provider is not None and arrival.console.provider.terms.is_only:
+        raise NotAllowed("Nobody signs in by password here.")
     try:
         proofs = await _proved(arrival, form.text("email"), form["password"])
     except TooMany as error:

@@ -13,6 +13,7 @@ from admin.console.arrival import Console, ConsoleTerms
 from admin.console.assets import Assets
 from admin.console.overview import Overview
 from admin.console.pages import OPEN_PAGES, PAGES
+from admin.console.provider import Provider, ProviderTerms
 from admin.console.rendering import Renderer
 from admin.services.attempts import Attempts
 from admin.services.catalogue import Services
@@ -29,7 +30,7 @@ from admin.stores.users import UserStore
 from gateway.core.addresses import Networks
 from gateway.pipeline.verifier import Verifier
 from gateway.ports import Clock
-from gateway.settings import Settings
+from gateway.settings import Settings, revealed
 from gateway.stores.secret_hash import verify
 
 # Each password takes 64 MiB and a tenth of a second; more than these wait in vain anyway.
@@ -90,6 +91,7 @@ def mount_console(
         address_of=lambda request: address_of(request, trusted),
         is_https=lambda request: _is_https(request, trusted),
         request_id_of=lambda request: request[REQUEST_ID],
+        provider=_provider(settings, clock),
         overview=overview,
     )
     app.add_routes(console_routes(console, assets, PAGES, OPEN_PAGES))
@@ -102,6 +104,15 @@ def set_up_url(settings: Settings, token: str) -> str:
         host = f"[{host}]"
     base = settings.console.public_url or f"http://{host}:{settings.admin.port}"
     return f"{base}/set-up/{token}"
+
+
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    oidc = settings.console.oidc
+    if oidc.issuer is None:
+        return None
+    secret = revealed(oidc.client_secret)
+    terms = ProviderTerms(oidc.issuer, oidc.client_id, secret, oidc.name, is_only=oidc.only)
+    return Provider(terms, clock)
 
 
 def _terms(settings: Settings) -> ConsoleTerms:

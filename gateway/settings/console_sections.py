@@ -3,6 +3,7 @@
 __all__ = ["ConsoleSettings", "OidcSettings"]
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -14,6 +15,11 @@ def _origin(url: str) -> str:
     if url.count("/") > 2:  # noqa: PLR2004 -- those after the scheme
         raise ValueError('must be without a path, like "https://console.example.com"')
     return url
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 class OidcSettings(Section):
@@ -29,6 +35,8 @@ class OidcSettings(Section):
     def _fits_together(self) -> "OidcSettings":
         if self.issuer is not None and not self.client_id:
             raise ValueError("an issuer needs a client_id: what the provider calls this console")
+        if self.issuer is not None and not _is_safe(self.issuer):
+            raise ValueError("the issuer must be https: who is in between could sign in as anybody")
         return self
 
 

@@ -195,12 +195,15 @@ async def housed(
     folder: Path,
     sql_url: str,
     valkey_url: str,
+    *,
+    clock: ManualClock | None = None,
+    port: int = 0,
     **sections: Any,  # noqa: ANN401 -- what YAML can hold
 ) -> AsyncIterator[House]:
     """The console on these stores; `sections` replace those of the stand's settings."""
     sections = {"listen": {"trusted_proxies": ["127.0.0.0/8"]}, **sections}
     settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
-    clock = ManualClock()
+    clock = clock or ManualClock()
     source = Source(folder / "keywright.yaml", {})
     async with opened(settings, clock=clock) as services:
         app = api_app(
@@ -212,5 +215,5 @@ async def housed(
         mount_console(app, settings, services, clock, overview_of(settings, NOBODY, source))
         admin = await person(services, Role.ADMIN, name="Grace")
         own, other = await _account(services, "Acme"), await _account(services, "Zebra")
-        async with listening(app) as url:
+        async with listening(app, port) as url:
             yield House(url, services, clock, admin, own, other)

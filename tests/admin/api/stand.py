@@ -149,11 +149,11 @@ def write_settings(
 
 
 @contextlib.asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
+async def listening(app: web.Application, port: int = 0) -> AsyncIterator[str]:
     """The URL at which `app` is served, by the server that serves it in production."""
     listener = AppListener(app, partial(malformed_answer, DOCS_URL))
     try:
-        yield f"http://127.0.0.1:{await listener.listen_at('127.0.0.1', 0, 'admin')}"
+        yield f"http://127.0.0.1:{await listener.listen_at('127.0.0.1', port, 'admin')}"
     finally:
         await listener.close()
 
