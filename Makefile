@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/usage tests/test_metrics.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-ledger soak clean
+.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-alerts bench-ledger soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -123,6 +123,10 @@ bench-kill: $(VENV)/.installed-dev
 # What each page of the console costs when its account has 10,000 keys: time and bytes.
 bench-console: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.console
+
+# What looking for alerts costs with 100,000 keys and 10,000 accounts: a round, when nothing is new and after a busy minute.
+bench-alerts: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.alerts
 
 # What recording a request costs, and how fast the journal is shipped into SQL.
 bench-usage: $(VENV)/.installed-dev

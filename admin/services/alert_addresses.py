@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Final
 
 from admin.core.alerts.addresses import (
+    NOTED_US,
     AddressTerms,
     Met,
     Networks,
@@ -18,30 +19,29 @@ from admin.core.alerts.kinds import Finding
 from admin.stores.alert_networks import AlertNetworks, KeyNote
 from admin.stores.alert_usage import Seen
 
-_DAY: Final = 86_400
 _AT_ONCE: Final = 500
 # What is forgotten is read once more.
 _KEYS_MAX: Final = 200_000
 
 
 class AddressBook:
-    """Knows by heart what it wrote today, so that keys that are used as ever cost no statement."""
+    """Knows by heart what is written, for a week, so that keys that are used as ever cost no statement."""
 
     def __init__(self, networks: AlertNetworks, terms: AddressTerms) -> None:
         """Nothing is known yet."""
         self._networks = networks
         self._terms = terms
-        self._day = -1
+        self._week = -1
         # None for a key that is not looked after: a publishable one, or one that a crowd uses.
         self._known: dict[str, Collection[str] | None] = {}
 
     async def meet(self, seen: Sequence[Seen], now: float) -> AsyncIterator[Sequence[Finding]]:
         """Find what is new in what was seen. It is noted when the next part is asked for: not before it was told."""
-        self._begin_day(int(now) // _DAY)
+        self._begin(round(now * 1_000_000) // NOTED_US)
         wanted = self._unknown(seen)
         ids = sorted(wanted)
+        changes: dict[str, Networks] = {}
         for start in range(0, len(ids), _AT_ONCE):
-            changes: dict[str, Networks] = {}
             findings = []
             for note in await self._networks.of(ids[start : start + _AT_ONCE]):
                 if note.is_publishable and not self._terms.publishable:
@@ -51,26 +51,30 @@ class AddressBook:
                 changes[note.id] = change
                 if any(name not in note.networks for name in change.written):
                     findings += _found(note, _after(note, change), self._terms, now)
-            yield findings
-            await self._networks.write(changes)
-            self._remember(changes, wanted)
+            if findings:
+                yield findings
+        await self._networks.write(changes)
+        self._remember(changes, wanted)
 
     async def again(self, key_ids: Collection[str], now: float) -> Sequence[Finding]:
         """How many new addresses these keys have today."""
         notes = await self._networks.of(key_ids)
         return [one for note in notes for one in _found(note, note.networks, self._terms, now)]
 
-    def _begin_day(self, day: int) -> None:
-        # Each day anew, so that the day of the last use is written once a day.
-        if day != self._day or len(self._known) > _KEYS_MAX:
+    def _begin(self, week: int) -> None:
+        # Each week anew, so that the last use is noted, and a crowd may have gone.
+        if week != self._week or len(self._known) > _KEYS_MAX:
             self._known.clear()
-            self._day = day
+            self._week = week
 
     def _unknown(self, seen: Sequence[Seen]) -> dict[str, set[str]]:
         wanted: dict[str, set[str]] = {}
         for one in seen:
             known = self._known.get(one.key_id, ())
             if known is None:
+                continue
+            # Mostly the network is the address as it is written.
+            if one.address in known:
                 continue
             network = network_of(one.address, self._terms)
             if network is not None and network not in known:
@@ -82,7 +86,7 @@ class AddressBook:
     ) -> None:
         for key_id, change in changes.items():
             known = self._known.get(key_id) or ()
-            # What found no room will find none today.
+            # What found no room will find none this week.
             is_whole = len({*known, *wanted[key_id]}) <= self._terms.kept_max
             self._known[key_id] = (
                 {*known, *wanted[key_id]} - {*change.dropped} if is_whole else None

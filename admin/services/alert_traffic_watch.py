@@ -36,6 +36,8 @@ _AT_ONCE: Final = 500
 # Records that are looked at in one statement, and in one round; what is left has its turn in the next.
 _RECORDS: Final = 20_000
 _RECORDS_MAX: Final = 2_000_000
+# Of those from before alerts ran for the first time, so that a quota that is nearly used up then is told.
+_RECORDS_BEFORE: Final = 200_000
 # A record gets its number before it can be seen: of those younger than this, some may still be on their way.
 _SETTLED_SECONDS: Final = 15.0
 
@@ -115,7 +117,7 @@ class TrafficWatch:
         newest = await self._usage.newest()
         mark = (await self._marks.read()).get(_MARK)
         if mark is None:
-            mark = await self._marks.begin(_MARK, newest)
+            mark = await self._marks.begin(_MARK, max(newest - _RECORDS_BEFORE, 0))
         until = min(newest, mark.at + _RECORDS_MAX)
         accounts: set[str] = set()
         refused: set[str] = set()

@@ -1,6 +1,7 @@
 """Addresses that a key was not used from before."""
 
 __all__ = [
+    "NOTED_US",
     "AddressTerms",
     "Met",
     "Networks",
@@ -25,6 +26,8 @@ from admin.core.alerts.ladder import Look, Step
 _PER_DAY: Final = (1, 5, 25)
 _NAMED_MAX: Final = 10
 _DAY_US: Final = 86_400_000_000
+# So often its last use is noted.
+NOTED_US: Final = 7 * _DAY_US
 # What was not used for so long makes room; whoever has so many younger ones is a crowd.
 _FRESH_US: Final = 30 * _DAY_US
 
@@ -42,7 +45,7 @@ class AddressTerms:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A network that a key was used from; the last use to the day. What `is_learned` was never told as new."""
+    """A network that a key was used from; the last use to the week. What `is_learned` was never told as new."""
 
     first_us: int
     last_us: int
@@ -91,7 +94,7 @@ def meet(
     written = {
         name: replace(known[name], last_us=now_us)
         for name in networks
-        if name in known and known[name].last_us // _DAY_US < now_us // _DAY_US
+        if name in known and known[name].last_us <= now_us - NOTED_US
     }
     new = [name for name in networks if name not in known]
     begun_us = min((met.first_us for met in known.values()), default=now_us)
