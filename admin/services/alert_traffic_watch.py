@@ -1,11 +1,11 @@
 """Looks at what came in since: quotas, forecasts, rises, refusals, new addresses."""
 
-__all__ = ["Limit", "PlanLimits", "QuotaLimits", "TrafficTerms", "TrafficWatch"]
+__all__ = ["TrafficTerms", "TrafficWatch"]
 
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from admin.core.alerts.figures import Measure, month_end, month_start, period_of
 from admin.core.alerts.kinds import AlertKind, Finding, Rule, Subject
@@ -24,6 +24,7 @@ from admin.services.alert_watch import Again
 from admin.stores.alert_choices import AccountAlerts, AlertChoices
 from admin.stores.alert_keys import AlertKeys, Place
 from admin.stores.alert_marks import AlertMarks
+from admin.stores.alert_quotas import AlertQuotas, Limit
 from admin.stores.alert_usage import AlertUsage, Outcomes, Used
 
 _MINUTE: Final = 60
@@ -52,32 +53,6 @@ _OF_ACCOUNTS: Final = frozenset(
 )
 
 
-class Limit(NamedTuple):
-    """What an account may use in this month; None is any number."""
-
-    requests: int | None = None
-    bytes: int | None = None
-
-
-class QuotaLimits(Protocol):
-    """What accounts may use."""
-
-    async def of(self, plans: Mapping[str, str], now: float) -> Mapping[str, Limit]:
-        """The quota of each account, by its id, from the name of its plan and what is on top. Raises StoreError."""
-
-
-class PlanLimits:
-    """Quotas as the plans have them."""
-
-    def __init__(self, of_plans: Mapping[str, Limit]) -> None:
-        """By the plan's name."""
-        self._of_plans = of_plans
-
-    async def of(self, plans: Mapping[str, str], _now: float) -> Mapping[str, Limit]:
-        """The quota of each account, by its id, from the name of its plan."""
-        return {id_: self._of_plans[name] for id_, name in plans.items() if name in self._of_plans}
-
-
 @dataclass(frozen=True, slots=True)
 class TrafficTerms:
     """What is worth an alert, and what accounts want that have not chosen."""
@@ -98,7 +73,7 @@ class TrafficWatch:
         keys: AlertKeys,
         choices: AlertChoices,
         marks: AlertMarks,
-        quotas: QuotaLimits,
+        quotas: AlertQuotas,
         book: AddressBook,
         terms: TrafficTerms,
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.record import AUTHORIZED, SERVED, VERIFIED
+from gateway.core.record import COUNTED
 from gateway.stores.sql_engine import read_rows
 from gateway.stores.tables import keys, usage_records
 from gateway.stores.usage_tables import DAY, HOUR, MINUTE, usage_rollups
@@ -16,7 +16,6 @@ from gateway.stores.usage_tables import DAY, HOUR, MINUTE, usage_rollups
 _CLIENT_ERROR: Final = 4
 _RECORD = usage_records.c
 _ROLLUP = usage_rollups.c
-_NO_REFUSAL: Final = (SERVED, AUTHORIZED, VERIFIED)
 
 
 class Seen(NamedTuple):
@@ -111,7 +110,7 @@ class AlertUsage:
                 *_of_accounts(account_ids, DAY),
                 _ROLLUP.at >= min(month_start, week_start),
                 _ROLLUP.at < until,
-                _ROLLUP.outcome == SERVED,
+                _ROLLUP.outcome.in_(COUNTED),
             )
             .group_by(_ROLLUP.account_id),
         )
@@ -177,8 +176,8 @@ def _of_accounts(account_ids: Collection[str], step: int) -> tuple[ColumnElement
 
 
 def _is_refused_record() -> ColumnElement[bool]:
-    return and_(_RECORD.status.between(400, 499), _RECORD.outcome.not_in(_NO_REFUSAL))
+    return and_(_RECORD.status.between(400, 499), _RECORD.outcome.not_in(COUNTED))
 
 
 def _is_refused_rollup() -> ColumnElement[bool]:
-    return and_(_ROLLUP.status_class == _CLIENT_ERROR, _ROLLUP.outcome.not_in(_NO_REFUSAL))
+    return and_(_ROLLUP.status_class == _CLIENT_ERROR, _ROLLUP.outcome.not_in(COUNTED))

@@ -15,7 +15,7 @@ from admin.core.alerts.traffic import RefusalTerms, RiseTerms
 from admin.core.alerts.wishes import Defaults
 from admin.services.alert_addresses import AddressBook
 from admin.services.alert_keys_watch import KeyLifeWatch
-from admin.services.alert_traffic_watch import Limit, PlanLimits, TrafficTerms, TrafficWatch
+from admin.services.alert_traffic_watch import TrafficTerms, TrafficWatch
 from admin.services.alert_watch import Watch
 from admin.services.alerting import Alerting
 from admin.services.alerts import AlertService
@@ -23,6 +23,7 @@ from admin.stores.alert_choices import AlertChoices
 from admin.stores.alert_keys import AlertKeys
 from admin.stores.alert_marks import AlertMarks
 from admin.stores.alert_networks import AlertNetworks
+from admin.stores.alert_quotas import AlertQuotas, Limit
 from admin.stores.alert_states import AlertStates
 from admin.stores.alert_usage import AlertUsage
 from gateway.core.record import SERVED, UsageRecord
@@ -69,7 +70,7 @@ class Stand(World):
             AlertKeys(engine),
             AlertChoices(engine),
             AlertMarks(engine),
-            PlanLimits({"starter": limit}),
+            AlertQuotas(engine, {"starter": limit}),
             AddressBook(AlertNetworks(engine), terms or AddressTerms()),
             TrafficTerms(RefusalTerms(), RiseTerms(), self.defaults),
         )

@@ -3,14 +3,18 @@
 import asyncio
 
 import pytest
+from sqlalchemy import insert
 
 from admin.core.alerts.addresses import AddressTerms
 from admin.core.alerts.kinds import AlertKind
 from admin.core.page import PageRequest
-from admin.services.alert_traffic_watch import Limit
 from admin.services.alerts import AlertChange, AlertFilter
+from admin.stores.alert_quotas import Limit
 from gateway.core.refusal import Refusal
 from gateway.stores.alert_tables import alert_marks, key_networks
+from gateway.stores.quota_tables import quota_raises
+from gateway.stores.sql_engine import write_transaction
+from gateway.stores.tables import to_us
 from tests.admin.alerts.stand import DAY, Stand
 from tests.admin.world import OPERATOR
 
@@ -64,6 +68,32 @@ async def test_quota_of_bytes(node_of: Stand) -> None:
 
     (told,) = await stand.data()
     assert (told["measure"], told["used"], told["limit"]) == ("bytes", 800, 1000)
+
+
+async def test_raised_quota(node_of: Stand) -> None:
+    """An alert ends when a quota is raised, and is told again when what is on top fills up, too."""
+    stand = node_of
+    node = stand.node(stand.traffic())
+    await stand.requests(800)
+    await node.once()
+    until_us = to_us(stand.clock.now() + DAY)
+    on_top = {"id": "raise_1", "account_id": "acc_1", "requests": 1000, "bytes": 0, "reason": ""}
+    async with write_transaction(stand.engine, "prepare") as connection:
+        await connection.execute(
+            insert(quota_raises).values(**on_top, created_us=1, until_us=until_us)
+        )
+    await node.once()
+    assert await standing(stand) == []
+
+    await stand.requests(700)
+    await node.once()
+    assert [(one["used"], one["limit"]) for one in await stand.data()] == [
+        (800, 1000),
+        (1500, 2000),
+    ]
+    stand.clock.advance(DAY)
+    await node.once()
+    assert await stand.told() == [("quota.threshold", None)] * 2 + [("quota.exceeded", None)]
 
 
 async def test_new_month_is_told_anew(node_of: Stand) -> None:
