@@ -139,7 +139,7 @@ class Stand:
     ) -> None:
         self.engine = engine
         # As it is now, for receivers look at how old a signature is.
-        self.clock = clock or ManualClock(time.time())
+        self.clock = clock or ManualClock(float(int(time.time())))
         self.tally = NotificationTally()
         sealer = Sealer(lambda: peppers, OF_CHANNELS)
         store, log = ChannelStore(engine), DeliveryStore(engine)
