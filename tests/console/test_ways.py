@@ -172,6 +172,7 @@ class Customer:
         await tab.get_by_label("Read-Only").check()
         await press(tab, "Create the key")
         secret = await secret_on(tab, has_scripts=self.has_scripts)
+        await tab.locator("summary", has_text="curl").click()
         answer = run_curl(await tab.locator("#snippet-curl").inner_text())
         assert "200" in answer.splitlines()[0]
         await tab.reload()
