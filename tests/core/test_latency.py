@@ -93,3 +93,14 @@ def test_half_a_sketch_is_no_sketch() -> None:
     """Bytes that were cut are told, not guessed at."""
     with pytest.raises(ValueError, match="odd length"):
         Latency.from_bytes(b"\1\2\3")
+
+
+@given(DURATIONS, st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_quantiles_are_those_of_ddsketch(durations: list[int], shares: list[float]) -> None:
+    """The library, given the same bins, says the very same."""
+    mapping, theirs = LogarithmicMapping(RELATIVE_ACCURACY), DDSketch(RELATIVE_ACCURACY)
+    for each in durations:
+        theirs.add(mapping.value(bin_of(each)))
+    expected = [theirs.get_quantile_value(share) / 1_000_000 for share in shares]
+
+    assert counted(durations).quantiles(shares) == pytest.approx(expected, rel=1e-9)
