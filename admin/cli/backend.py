@@ -4,21 +4,26 @@ __all__ = ["Backend", "LocalBackend", "RemoteBackend"]
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from admin.cli.wiring import local_operator, settings_of
 from admin.client import Client
 from admin.client.call import Call
+from admin.client.streams import StreamCall
 from admin.operations.acts import ACTS
 from admin.operations.asked import Asked
+from admin.operations.usage_streams import EXPORTS, TAILS
 from admin.plane.wiring import data_url, opened
 from admin.services.catalogue import Services
 from admin.services.schema import ensure_schema
 from admin.wire.endpoints import endpoint
+from admin.wire.usage import RequestDocument
+
+Part = TypeVar("Part")
 
 # The first thing that somebody does needs no ceremony: an empty database is set up for it.
 _SETS_UP = frozenset({"accounts.create", "users.create", "tokens.create", "keys.import"})
@@ -36,6 +41,14 @@ class Backend(Protocol):
         expected: int | None = None,
     ) -> BaseModel:
         """The document of this endpoint; raises what `admin.cli.faults.explained` has words for."""
+        ...
+
+    def download(self, call: StreamCall) -> Iterator[bytes]:
+        """The bytes of a file, as they come."""
+        ...
+
+    def follow(self, call: StreamCall, begun: Callable[[], None]) -> Iterator[RequestDocument]:
+        """Requests as they come in, for ever. `begun` is called once: what comes in from then on is told."""
         ...
 
     def close(self) -> None:
@@ -61,6 +74,14 @@ class RemoteBackend:
         """What the API answers. Raises ApiError, Unreachable."""
         one = endpoint(endpoint_name)
         return self._client.ask(Call(one, one.answer, ids or {}, query, body, expected))
+
+    def download(self, call: StreamCall) -> Iterator[bytes]:
+        """What the API sends. Raises ApiError, Unreachable."""
+        return self._client.download(call)
+
+    def follow(self, call: StreamCall, begun: Callable[[], None]) -> Iterator[RequestDocument]:
+        """What the API tells. Raises ApiError, Unreachable, StreamEnded."""
+        return self._client.follow(call, begun)
 
     def close(self) -> None:
         """End its connections."""
@@ -88,6 +109,27 @@ class LocalBackend:
         asked = Asked(ids or {}, query, body, expected)
         return self._runner.run(self._answer(endpoint_name, asked))
 
+    def download(self, call: StreamCall) -> Iterator[bytes]:
+        """What the services send. Raises as `ask` does."""
+        act = EXPORTS[call.stream.name]
+        parts = self._runner.run(
+            self._begun(lambda services: act(services, local_operator(), _asked(call)))
+        )
+        return self._each(parts)
+
+    def follow(self, call: StreamCall, begun: Callable[[], None]) -> Iterator[RequestDocument]:
+        """What the services tell. Raises as `ask` does."""
+        act = TAILS[call.stream.name]
+        after = None if call.after is None else int(call.after)
+        parts = self._runner.run(
+            self._begun(lambda services: act(services, local_operator(), _asked(call), after))
+        )
+        # The first part says from where on.
+        for number, part in enumerate(self._each(parts)):
+            yield from part.requests
+            if not number:
+                begun()
+
     def close(self) -> None:
         """Close the stores."""
         if self._host is not None:
@@ -98,6 +140,28 @@ class LocalBackend:
         if self._host is None:
             self._begin(sets_up=name in _SETS_UP)
         return await ACTS[name](await self._services, local_operator(), asked)
+
+    async def _begun(
+        self, begin: Callable[[Services], Awaitable[AsyncGenerator[Part, None]]]
+    ) -> AsyncGenerator[Part, None]:
+        if self._host is None:
+            self._begin(sets_up=False)
+        return await begin(await self._services)
+
+    def _each(self, parts: AsyncGenerator[Part, None]) -> Iterator[Part]:
+        """Each part when it is asked for: nothing goes on in between."""
+
+        async def following() -> Part | None:
+            return await anext(parts, None)
+
+        async def ending() -> None:
+            await parts.aclose()
+
+        try:
+            while (part := self._runner.run(following())) is not None:
+                yield part
+        finally:
+            self._runner.run(ending())
 
     def _begin(self, *, sets_up: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -122,3 +186,7 @@ class LocalBackend:
     async def _end(self, host: asyncio.Task[None]) -> None:
         self._is_over.set()
         await host
+
+
+def _asked(call: StreamCall) -> Asked:
+    return Asked(call.ids, call.query)

@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -21,7 +21,9 @@ from admin.cli.output import Output, Said
 from admin.cli.remote import Surroundings, Where, backend
 from admin.client.call import Call
 from admin.client.pages import Paged
+from admin.client.streams import StreamCall
 from admin.core.faults import NotFound
+from admin.wire.usage import RequestDocument
 from gateway.clock import SystemClock
 from gateway.core.errors import KeywrightError
 
@@ -58,9 +60,7 @@ class Desk:
 
     def ask(self, call: Call[Answer]) -> Answer:
         """The document that answers this call. Raises NotFound for an id that none can be, wherever it is asked."""
-        for name, id_ in call.ids.items():
-            if _ID.fullmatch(id_) is None:
-                raise NotFound(f"There is nothing with this {name.replace('_', ' ')}.")
+        _check_ids(call.ids)
         document = self.backend.ask(
             call.endpoint.name, call.ids, call.query, call.body, call.expected
         )
@@ -86,6 +86,18 @@ class Desk:
             return self.ask(call)
         return self.every(paged, call if paging.limit is not None else call.asking(limit=200))
 
+    def download(self, call: StreamCall) -> Iterator[bytes]:
+        """The bytes of a file, as they come. Raises NotFound for an id that none can be."""
+        _check_ids(call.ids)
+        return self.backend.download(call)
+
+    def follow(
+        self, call: StreamCall, begun: Callable[[], None] = lambda: None
+    ) -> Iterator[RequestDocument]:
+        """Requests as they come in from when `begun` is called. Raises NotFound for an id that none can be."""
+        _check_ids(call.ids)
+        return self.backend.follow(call, begun)
+
     def show(self, document: BaseModel, *said: Said, warnings: tuple[str, ...] = ()) -> None:
         """The document as it is, or what is said to people; warnings are in the document already."""
         self.output.show(document.model_dump(mode="json"), *said)
@@ -106,6 +118,12 @@ class Desk:
             return
         if not typer.confirm(question, err=True):
             raise KeywrightError("nothing was changed")
+
+
+def _check_ids(ids: Mapping[str, str]) -> None:
+    for name, id_ in ids.items():
+        if _ID.fullmatch(id_) is None:
+            raise NotFound(f"There is nothing with this {name.replace('_', ' ')}.")
 
 
 def command(group: typer.Typer, name: str | None = None) -> Callable[[Any], Any]:

@@ -91,6 +91,11 @@ class Output:
             else:
                 self._console.print(each, soft_wrap=True)
 
+    def line(self, said: str | Text) -> None:
+        """Write one line to people, now."""
+        self._console.print(said, soft_wrap=True)
+        self._stream.flush()
+
     def warn(self, text: str) -> None:
         """Say on stderr what somebody should see to."""
         sys.stderr.write(f"warning: {plain(text).plain}\n")

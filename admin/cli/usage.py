@@ -3,7 +3,9 @@
 __all__ = ["usage"]
 
 import re
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,11 +14,21 @@ from admin.cli.desk import Desk, command
 from admin.cli.output import plain, table
 from admin.cli.progress import waiting
 from admin.cli.times import wire_moment
-from admin.cli.usage_words import request_row
+from admin.cli.usage_lines import point_lines, print_as_they_come, write_out
+from admin.cli.usage_words import report_said, request_row
 from admin.client.call import Call
-from admin.client.calls.usage import list_account_requests, list_key_requests
+from admin.client.calls.usage import (
+    StepWord,
+    list_account_requests,
+    list_key_requests,
+    show_account_usage,
+    show_key_usage,
+    show_usage,
+)
+from admin.client.streams import export_requests, tail_requests
 from admin.core.page import PAGE_MAX
-from admin.wire.usage import RequestPage
+from admin.wire.usage import RequestPage, UsageReport
+from gateway.core.errors import Misuse
 
 _OURS = re.compile(r"(?:key|acc)_")
 _SPARE = ("in", "out", "took", "request id", "route", "outcome", "address")
@@ -81,6 +93,12 @@ RequestId = Annotated[
 ]
 
 
+Csv = Annotated[bool, typer.Option("--csv", help="Write all of them as CSV, oldest first.")]
+Jsonl = Annotated[
+    bool, typer.Option("--jsonl", help="Write all of them, oldest first, one JSON object a line.")
+]
+
+
 @command(usage)
 def requests(  # noqa: PLR0913 -- one parameter for each option
     of: Of,
@@ -96,31 +114,146 @@ def requests(  # noqa: PLR0913 -- one parameter for each option
     path: PathOption = None,
     address: Address = None,
     request_id: RequestId = None,
+    is_csv: Csv = False,
+    is_jsonl: Jsonl = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Then go on with those that come in.")
+    ] = False,
 ) -> None:
     """Show requests one by one, newest first."""
-    ask = list_account_requests if of.startswith("acc_") else list_key_requests
-    call = ask(
-        of,
-        since=wire_moment(since, desk.now),
-        until=wire_moment(until, desk.now),
-        status=status,
-        outcome=outcome,
-        route=route,
-        method=method,
-        path=path,
-        address=address,
-        request_id=request_id,
-    )
-    with waiting("looking for requests"):
-        found = _latest(desk, call, last)
-    rows = [
-        request_row(each, desk.now, is_of_account=of.startswith("acc_")) for each in found.requests
-    ]
-    if not rows:
-        desk.show(
-            found,
-            plain("There is no such request; new ones appear within a second or two."),
+    narrowing: dict[str, Any] = {
+        "status": status,
+        "outcome": outcome,
+        "route": route,
+        "method": method,
+        "path": path,
+        "address": address,
+        "request_id": request_id,
+    }
+    times: dict[str, Any] = {
+        "since": wire_moment(since, desk.now),
+        "until": wire_moment(until, desk.now),
+    }
+    if is_csv or is_jsonl:
+        _require_one(desk, is_csv, is_jsonl, follow)
+        form = "csv" if is_csv else "jsonl"
+        write_out(desk.download(export_requests(of, format=form, **times, **narrowing)))
+        return
+    is_of_account = of.startswith("acc_")
+    ask = list_account_requests if is_of_account else list_key_requests
+    shown: set[str] = set()
+
+    def show_latest() -> None:
+        with waiting("looking for requests"):
+            found = _latest(desk, ask(of, **times, **narrowing), last)
+        _show(desk, found, is_of_account=is_of_account)
+        shown.update(each.request_id for each in found.requests)
+
+    if not follow:
+        show_latest()
+        return
+    _require_one(desk, follow)
+    # The list is read when it is followed already, so that nothing comes in between the two.
+    coming = desk.follow(tail_requests(of, **narrowing), show_latest)
+    fresh = (each for each in coming if each.request_id not in shown)
+    print_as_they_come(desk, fresh, is_of_account=is_of_account)
+
+
+@command(usage)
+def tail(  # noqa: PLR0913 -- one parameter for each option
+    of: Of,
+    *,
+    desk: Desk,
+    status: Status = None,
+    outcome: Outcome = None,
+    route: Route = None,
+    method: Method = None,
+    path: PathOption = None,
+    address: Address = None,
+    request_id: RequestId = None,
+    is_jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="One JSON object a line, for programs.")
+    ] = False,
+) -> None:
+    """Print requests as they come in, until Ctrl-C."""
+    if desk.output.is_json:
+        raise Misuse("--json is one document, and this never ends: use --jsonl")
+    coming = desk.follow(
+        tail_requests(
+            of,
+            status=status,
+            outcome=outcome,
+            route=route,
+            method=method,
+            path=path,
+            address=address,
+            request_id=request_id,
         )
+    )
+    print_as_they_come(desk, coming, is_of_account=of.startswith("acc_"), is_jsonl=is_jsonl)
+
+
+@command(usage)
+def show(  # noqa: PLR0913 -- one parameter for each option
+    of: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="A key's id (key_…) or an account's (acc_…); everything if not said.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    desk: Desk,
+    since: Since = None,
+    until: Until = None,
+    step: Annotated[
+        StepWord, typer.Option(metavar="S", help="minute, hour or day; otherwise what fits.")
+    ] = "auto",
+    route: Route = None,
+    outcome: Outcome = None,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="S", help="With a status of this class: 4xx.", show_default=False),
+    ] = None,
+    is_csv: Annotated[bool, typer.Option("--csv", help="Write the points as CSV.")] = False,
+    is_jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Write the points, one JSON object a line.")
+    ] = False,
+) -> None:
+    """Show what was used in a time, the last day if not said: sums, latencies, and point by point."""
+    report = desk.ask(
+        _report_call(of)(
+            from_=wire_moment(since, desk.now),
+            to=wire_moment(until, desk.now),
+            step=step,
+            route=route,
+            outcome=outcome,
+            status=status,
+        )
+    )
+    if is_csv or is_jsonl:
+        _require_one(desk, is_csv, is_jsonl)
+        write_out(point_lines(report, is_csv=is_csv))
+        return
+    desk.show(report, *report_said(report))
+
+
+def _report_call(of: str | None) -> Callable[..., Call[UsageReport]]:
+    if of is None:
+        return show_usage
+    return partial(show_account_usage if of.startswith("acc_") else show_key_usage, of)
+
+
+def _require_one(desk: Desk, *others: bool) -> None:
+    if sum((desk.output.is_json, *others)) > 1:
+        raise Misuse("--json, --csv, --jsonl and --follow are different things: give one")
+
+
+def _show(desk: Desk, found: RequestPage, *, is_of_account: bool) -> None:
+    rows = [request_row(each, desk.now, is_of_account=is_of_account) for each in found.requests]
+    if not rows:
+        desk.show(found, plain("There is no such request; new ones appear within a second or two."))
         return
     desk.show(found, table(list(rows[0]), [list(row.values()) for row in rows], _SPARE))
 

@@ -3,10 +3,12 @@
 __all__ = ["AsyncClient"]
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import update_wrapper
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar
 
@@ -28,8 +30,8 @@ from admin.client.calls import (
     usage,
     users,
 )
-from admin.client.faults import ClientError
-from admin.client.message import Message, message, read
+from admin.client.faults import ApiError, ClientError, Unreachable
+from admin.client.message import Message, message, problem, read
 from admin.client.pages import (
     EVERY_ACCOUNT,
     EVERY_ACCOUNT_REQUEST,
@@ -46,7 +48,9 @@ from admin.client.pages import (
     EVERY_USER,
     Paged,
 )
-from admin.client.patience import Patience, pause_seconds
+from admin.client.patience import Patience, lost_pause_seconds, pause_seconds
+from admin.client.streams import EventReader, StreamCall, stream_message
+from admin.wire.usage import RequestDocument
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -313,3 +317,63 @@ class AsyncClient:
         except httpx.TransportError as error:
             raise connection.unreachable(self._url, error) from None
         return read(call, response.status_code, response.headers, response.content)
+
+    async def download(self, call: StreamCall) -> AsyncIterator[bytes]:
+        """The bytes of a file, as they come. Raises Unreachable if it breaks off: what came is not all of it."""
+        async with self._streamed(call) as response:
+            async for part in response.aiter_bytes():
+                yield part
+
+    async def follow(
+        self, call: StreamCall, begun: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[RequestDocument]:
+        """Requests as they come in, for ever; a connection that breaks is made again, and nothing is missed.
+
+        `begun` is called once: what comes in from then on is told.
+
+        Raises ApiError, StreamEnded, and Unreachable when the server stays away longer than `Patience` allows.
+        """
+        repeated = 0
+        while True:
+            reader = EventReader()
+            try:
+                async for request in self._told(call, reader, begun):
+                    yield request
+            except (ApiError, Unreachable) as fault:
+                # A position was told: then this is another connection that broke, and not the same again.
+                repeated = 0 if reader.position else repeated
+                pause = lost_pause_seconds(fault, repeated, self._patience)
+                if pause is None:
+                    raise
+                await self._sleep(pause)
+                repeated += 1
+            call = call.behind(reader.position)
+
+    async def _told(
+        self, call: StreamCall, reader: EventReader, begun: Callable[[], None]
+    ) -> AsyncIterator[RequestDocument]:
+        async with self._streamed(call) as response:
+            async for line in response.aiter_lines():
+                had_begun = bool(reader.position)
+                if (request := reader.take(line)) is not None:
+                    yield request
+                if call.after is None and reader.position and not had_begun:
+                    begun()
+
+    @contextlib.asynccontextmanager
+    async def _streamed(self, call: StreamCall) -> AsyncIterator[httpx.Response]:
+        prepared = stream_message(call)
+        try:
+            async with self._http.stream(
+                prepared.method,
+                prepared.path,
+                params=prepared.params,
+                headers=prepared.headers,
+                timeout=self._deadlines.of_streams(),
+            ) as response:
+                if response.status_code != HTTPStatus.OK:
+                    content = await response.aread()
+                    raise problem(response.status_code, response.headers, content)
+                yield response
+        except httpx.TransportError as error:
+            raise connection.unreachable(self._url, error) from None

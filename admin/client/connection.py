@@ -55,6 +55,10 @@ class Deadlines:
         answer = max(self.answer, self.long) if call.endpoint.name in _LONG else self.answer
         return httpx.Timeout(answer, connect=min(self.connect, self.answer))
 
+    def of_streams(self) -> httpx.Timeout:
+        """Those of what comes piece by piece: a tail says something every ten seconds."""
+        return httpx.Timeout(max(self.answer, 30.0), connect=min(self.connect, self.answer))
+
 
 def base_url(text: str) -> httpx.URL:
     """The API's address, as `http://127.0.0.1:8081`. Raises ValueError, without what may be a password in it."""

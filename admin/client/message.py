@@ -1,6 +1,6 @@
 """A call as an HTTP request, and an answer as a document or a fault. Pure: the two clients send what is made here."""
 
-__all__ = ["Message", "message", "read"]
+__all__ = ["Message", "in_path", "message", "params", "problem", "read"]
 
 import json
 from collections.abc import Mapping
@@ -43,14 +43,14 @@ def message(call: Call[Any], idempotency_key: str) -> Message:
         headers["Idempotency-Key"] = call.idempotency_key or idempotency_key
     if call.expected is not None:
         headers["If-Match"] = f'"{call.expected}"'
-    path = call.endpoint.path.format_map({name: _in_path(id_) for name, id_ in call.ids.items()})
-    return Message(call.endpoint.method, path, _params(call.query), headers, content)
+    path = call.endpoint.path.format_map({name: in_path(id_) for name, id_ in call.ids.items()})
+    return Message(call.endpoint.method, path, params(call.query), headers, content)
 
 
 def read(call: Call[Answer], status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     """The document in the answer; one that a newer server has added fields to is understood, too. Raises ApiError."""
     if status != call.endpoint.status:
-        raise _problem(status, headers, content)
+        raise problem(status, headers, content)
     try:
         return call.answer.model_validate_json(content, extra="ignore")
     except ValidationError:
@@ -67,13 +67,15 @@ def _told(value: object) -> str:
     raise TypeError(f"no field of a request is a {type(value).__name__}")
 
 
-def _in_path(id_: str) -> str:
+def in_path(id_: str) -> str:
+    """An id as a part of a path. Raises BadId."""
     if id_ in _NO_IDS:
         raise BadId(f"'{id_}' is not an id.")
     return quote(id_, safe="")
 
 
-def _params(query: BaseModel | None) -> dict[str, str]:
+def params(query: BaseModel | None) -> dict[str, str]:
+    """A query as the parameters of a URL."""
     if query is None:
         return {}
     values = query.model_dump(mode="json", exclude_unset=True, exclude_none=True)
@@ -84,7 +86,7 @@ def _param(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _problem(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
+def problem(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
     """What a problem document says (RFC 9457); of any other answer, only its status is told."""
     try:
         said = json.loads(content)

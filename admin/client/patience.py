@@ -1,6 +1,6 @@
 """How often a call is repeated, and after which pause. Pure: whoever sends does the waiting."""
 
-__all__ = ["Patience", "pause_seconds"]
+__all__ = ["Patience", "lost_pause_seconds", "pause_seconds"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +44,16 @@ def pause_seconds(
         return None
     # Never before the server wants it, and a little later each.
     return float(wanted + patience.pause * patience.chance())
+
+
+def lost_pause_seconds(
+    fault: ApiError | Unreachable, repeated: int, patience: Patience
+) -> float | None:
+    """How long to wait before a tail is taken up again; None if it is not to be."""
+    is_gone = isinstance(fault, ApiError) and fault.status not in _LATER | _LOST
+    if is_gone or repeated >= patience.repeats:
+        return None
+    return float(min(patience.pause_max, patience.pause * 2**repeated) * patience.chance())
 
 
 def _may_repeat(call: Call[Any], fault: ClientError) -> bool:
