@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/usage tests/test_metrics.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-alerts bench-ledger soak clean
+.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-alerts bench-ledger bench-lookup soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -111,6 +111,10 @@ bench-import: $(VENV)/.installed-dev
 # One page of each list when there are a million keys, on both databases: about ten minutes.
 bench-list: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.list
+
+# A month of one key out of 50 million requests, and single requests, on SQLite and PostgreSQL.
+bench-lookup: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.lookup
 
 # Ten minutes at four fifths of what it can serve, with reloads and restarts: failed requests, slope of memory.
 soak: $(VENV)/.installed-dev

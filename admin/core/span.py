@@ -3,7 +3,8 @@
 __all__ = ["POINTS_MAX", "STEP_SECONDS", "Span", "Step", "span_of"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from gateway.core.errors import Misuse
@@ -39,11 +40,18 @@ class Span(NamedTuple):
         return range(self.since, self.until, self.step_seconds)
 
 
-def span_of(since: float | None, until: float | None, step: str | None, now: float) -> Span:
+def span_of(
+    since: float | None,
+    until: float | None,
+    step: str | None,
+    now: float,
+    kept: Mapping[Step, float] = MappingProxyType({}),
+) -> Span:
     """The whole buckets that this time touches; the last day if nothing is said.
 
-    Without a step, or with `auto`, it is the smallest that a chart can show. Raises Misuse for a time that ends
-    before it begins, and for more points than one answer may have.
+    Without a step, or with `auto`, it is the smallest that a chart can show and whose sums are `kept` for so many
+    seconds. Raises Misuse for a time that ends before it begins, for sums that are not kept any more, and for more
+    points than one answer may have.
     """
     end = now if until is None else until
     begin = end - _USUAL_SECONDS if since is None else since
@@ -52,17 +60,23 @@ def span_of(since: float | None, until: float | None, step: str | None, now: flo
             raise Misuse("A moment of usage must be a time between the years 1970 and 9999.")
     if begin >= end:
         raise Misuse("The time asked for ends before it begins: 'from' must lie before 'to'.")
-    span = _whole(begin, end, _chosen(step, begin, end))
+    gone = {step for step, seconds in kept.items() if begin < now - seconds}
+    span = _whole(begin, end, _chosen(step, begin, end, gone))
+    if span.step in gone and span.step != "day":
+        days = round(kept[span.step] / STEP_SECONDS["day"])
+        raise Misuse(
+            f"Sums by the {span.step} are kept for {days} days. Ask for a later time, or for a larger step."
+        )
     if len(span.starts()) > POINTS_MAX:
         raise Misuse(_too_many(span))
     return span
 
 
-def _chosen(wanted: str | None, begin: float, end: float) -> Step:
+def _chosen(wanted: str | None, begin: float, end: float, gone: Collection[Step]) -> Step:
     is_ours = wanted in {None, _AUTO}
     for step in STEP_SECONDS:
         is_good = len(_whole(begin, end, step).starts()) <= _POINTS_GOOD
-        if step == wanted or (is_ours and is_good):
+        if step == wanted or (is_ours and is_good and step not in gone):
             return step
     if is_ours:
         return "day"

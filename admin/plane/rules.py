@@ -1,7 +1,10 @@
 """What the configuration says, as the services want to be told it."""
 
-__all__ = ["account_rules", "key_rules", "offered", "transfer_rules"]
+__all__ = ["account_rules", "kept_sums", "key_rules", "offered", "transfer_rules"]
 
+from collections.abc import Mapping
+
+from admin.core.span import Step
 from admin.services.accounts import AccountRules
 from admin.services.keys import KeyRules
 from admin.services.plans import Plan, Plans, Scope, ScopeRule
@@ -60,3 +63,12 @@ def transfer_rules(settings: Settings) -> TransferRules:
         settings.keys.vendor_prefix,
         settings.keys.accept_imported,
     )
+
+
+def kept_sums(settings: Settings) -> Mapping[Step, float]:
+    """For how many seconds sums of usage are kept, by their step."""
+    return {
+        "minute": settings.usage.keep_minutes_seconds,
+        "hour": settings.usage.keep_hours_seconds,
+        "day": settings.usage.keep_days_seconds,
+    }

@@ -15,15 +15,16 @@ __all__ = [
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from admin.core.caller import Caller, Permission
 from admin.core.faults import NotFound
 from admin.core.page import Page, PageRequest, decoded_number, encoded
 from admin.core.series import Figures, Report, RolledUp, report_of
-from admin.core.span import Span, span_of
+from admin.core.span import Span, Step, span_of
 from admin.services.usage_tail import Arrived, Tail
 from admin.services.validation import checked_id, checked_search, checked_time
 from admin.stores.usage_requests import Logged, Place, RequestFilter, RequestStore, Way, Whose
@@ -77,8 +78,15 @@ class UsageService:
     What belongs to another account is not found, in the very words for what does not exist.
     """
 
-    def __init__(self, requests: RequestStore, rollups: RollupStore, clock: Clock) -> None:
-        """Both stores are read only."""
+    def __init__(
+        self,
+        requests: RequestStore,
+        rollups: RollupStore,
+        clock: Clock,
+        kept: Mapping[Step, float] = MappingProxyType({}),
+    ) -> None:
+        """Both stores are read only. `kept` is for how many seconds sums of which step are kept."""
+        self._kept = kept
         self._requests = requests
         self._rollups = rollups
         self._clock = clock
@@ -111,7 +119,7 @@ class UsageService:
         account_id = await self.check_sees(caller, subject)
         for text in (wanted.route, wanted.outcome):
             checked_search(text)
-        span = span_of(time.since, time.until, time.step, self._clock.now())
+        span = span_of(time.since, time.until, time.step, self._clock.now(), self._kept)
         rows = await self._rows(subject, account_id, span, wanted)
         if len(rows) > ROWS_MAX:
             raise Misuse(

@@ -206,6 +206,8 @@ DONE = [
     "keys export --account {account}",
     "usage {key} --last 5",
     "usage requests {account} --since 1h --until 2099-01-01 --status 4xx --outcome served --route dns",
+    "usage show {key} --since 2099-01-01 --until 2099-01-02 --step hour",
+    "usage show {account} --since 2099-01-01 --until 2099-01-02",
     "usage requests {key} --method GET --path /v1/* --address 192.0.2.7 --request-id r1",
     "audit list --target {waiting}",
     "audit list --account {waiting} --action access.request --since 1h --until 2099-01-01",
@@ -248,6 +250,9 @@ REFUSED = [
     "tokens revoke tok_none",
     "usage key_none",
     "usage requests acc_none",
+    "usage requests key_none --csv",
+    "usage tail key_none",
+    "usage show acc_none",
     "channels show chn_none",
     "channels test chn_none",
     "channels delivery dlv_none",
@@ -280,6 +285,7 @@ MISUSED = [
     "channels rotate {channel} --overlap often",
     "usage {key} --since yesterday",
     "usage {key} --status 4x",
+    "usage show {key} --since 90d --step minute",
     "usage {key} --since 1h --until 2h",
 ]
 

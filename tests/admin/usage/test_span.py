@@ -1,10 +1,12 @@
 """Which points a series has."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.core.span import POINTS_MAX, STEP_SECONDS, Span, span_of
+from admin.core.span import POINTS_MAX, STEP_SECONDS, Span, Step, span_of
 from gateway.core.errors import Misuse
 
 # A whole day, and some time in it.
@@ -60,6 +62,29 @@ def test_every_moment_is_in_one_point(since: float, seconds: float, step: str) -
     assert starts[-1] < until <= starts[-1] + span.step_seconds
     assert all(start % span.step_seconds == 0 for start in (starts[0], starts[-1]))
     assert len(starts) <= POINTS_MAX
+
+
+KEPT: Mapping[Step, float] = {"minute": 2 * 86_400.0, "hour": 40 * 86_400.0, "day": 80 * 86_400.0}
+
+
+@pytest.mark.parametrize(
+    ("ago_days", "long_days", "expected"),
+    [(1, 0.1, "minute"), (3, 0.1, "hour"), (30, 1, "hour"), (50, 1, "day"), (90, 1, "day")],
+)
+def test_a_step_is_taken_whose_sums_are_there(
+    ago_days: float, long_days: float, expected: str
+) -> None:
+    """What was deleted is not shown as nothing: a larger step, which is kept longer, is taken instead."""
+    since = NOW - ago_days * 86_400
+
+    assert span_of(since, since + long_days * 86_400, None, NOW, KEPT).step == expected
+
+
+@pytest.mark.parametrize(("step", "days"), [("minute", 2), ("hour", 40)])
+def test_sums_that_were_deleted_are_not_told_as_zeros(step: str, days: int) -> None:
+    """Whoever asks for a step that is not kept so long is told so."""
+    with pytest.raises(Misuse, match=f"by the {step} are kept for {days} days"):
+        span_of(NOW - 50 * 86_400, NOW - 49.9 * 86_400, step, NOW, KEPT)
 
 
 @pytest.mark.parametrize(
