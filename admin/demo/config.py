@@ -33,6 +33,7 @@ scopes:
 plans:
   starter: {{limits: [{{name: default, quota: 1000, window: 60s}}]}}
 accounts: {{default_plan: starter, default_api_access: approved}}
+console: {{example_path: /v1/dns/zones}}
 """
 
 

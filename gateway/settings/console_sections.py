@@ -2,6 +2,7 @@
 
 __all__ = ["ConsoleSettings", "OidcSettings"]
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -20,6 +21,12 @@ def _origin(url: str) -> str:
 def _is_safe(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
+
+
+def _path(text: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", text):
+        raise ValueError('must be a path of your API, like "/v1/dns/zones"')
+    return text
 
 
 class OidcSettings(Section):
@@ -46,6 +53,7 @@ class ConsoleSettings(Section):
     public_url: Annotated[WebUrl, AfterValidator(_origin)] | None = None
     api_url: WebUrl | None = None
     api_docs_url: WebUrl | None = None
+    example_path: Annotated[str, AfterValidator(_path)] | None = None
     sign_in_life_seconds: Annotated[float, Duration("5m", "90d")] = 7 * 86_400.0
     sign_in_idle_seconds: Annotated[float, Duration("1m", "90d")] = 12 * 3600.0
     reauthenticate_after_seconds: Annotated[float, Duration("10s", "1d")] = 600.0
