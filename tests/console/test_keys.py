@@ -214,6 +214,27 @@ async def test_the_life_of_a_key(house: House) -> None:
     assert "live-dns-mirror" not in listed
 
 
+async def test_a_row_of_the_table_is_renamed_in_its_place(house: House) -> None:
+    """The form of a row changes the key of that row, and leads back to the very list that was looked at."""
+    key = house.own.ids["key_id"]
+    async with house.browsing(house.own.member) as browser:
+        page = (await browser.get("/keys?sort=name")).text
+        rows = re.findall(
+            r'<form method="post" action="(/keys/key_\w+/rename)">([\s\S]*?)</form>', page
+        )
+        fields = dict(
+            re.findall(r'name="(back|name)" value="([^"]*)"', dict(rows)[f"/keys/{key}/rename"])
+        )
+        fields = {**fields, "name": "live-dns-mirror"}
+        sent = await browser.send(f"/keys/{key}/rename", fields)
+        listed = words(await browser.get(sent.headers["Location"]))
+
+    assert len(rows) == 2
+    assert sent.headers["Location"] == "/keys?sort=name"
+    assert "live-dns-mirror" in listed
+    assert "Acme-spare" in listed
+
+
 async def test_a_change_is_refused_when_somebody_was_faster(house: House) -> None:
     """Of two readers who change the same key, the second is told, and undoes nothing."""
     key = f"/keys/{house.own.ids['key_id']}"

@@ -51,10 +51,11 @@ async def _changed(
 
 async def _rename(visit: Visit) -> web.StreamResponse:
     form = visit.form()
-    # Where many keys are on one page, each has a field of its own.
-    name = form.text(f"name-{visit.id('key_id')}") or form.text("name")
     key = await visit.act(
-        "keys.update", KeyChanged, ids={"key_id": visit.id("key_id")}, body={"name": name}
+        "keys.update",
+        KeyChanged,
+        ids={"key_id": visit.id("key_id")},
+        body={"name": form.text("name")},
     )
     return visit.redirect(_back(visit, key.id), f"The key is called '{key.name}' now.")
 
