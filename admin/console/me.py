@@ -6,7 +6,6 @@ import io
 from http import HTTPStatus
 
 import pyotp
-import segno
 from aiohttp import web
 
 from admin.console.page import Page, Visit
@@ -102,6 +101,8 @@ async def _picture(visit: Visit) -> web.StreamResponse:
     secret = await visit.services.console.second_factors.pending(visit.caller)
     if secret is None:
         raise NotFound("There is no second factor to be scanned.")
+    import segno  # noqa: PLC0415 -- for those few who look at it
+
     uri = pyotp.TOTP(secret).provisioning_uri(name=visit.user.email, issuer_name="Keywright")
     picture = io.BytesIO()
     segno.make(uri, error="m", micro=False).save(

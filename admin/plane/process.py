@@ -15,7 +15,7 @@ import structlog
 from admin.api.app import api_app, malformed_answer
 from admin.api.authorize import authorize_routes
 from admin.plane.checking import forward_auth
-from admin.plane.console_wiring import mount_console
+from admin.plane.console_mounting import mount_console
 from admin.plane.gathering import Gatherer
 from admin.plane.notifying import notifying
 from admin.plane.operations import operations_routes

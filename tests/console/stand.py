@@ -13,7 +13,7 @@ import httpx
 
 from admin.api.app import api_app
 from admin.core.caller import Caller, Idempotency, Role, operator
-from admin.plane.console_wiring import mount_console
+from admin.plane.console_mounting import mount_console
 from admin.plane.ended import Ended
 from admin.plane.gathering import Gatherer
 from admin.plane.overview import Source, overview_of
