@@ -34,8 +34,10 @@ _WEEK: Final = 7 * _DAY
 _MARK: Final = "records"
 _FULL: Final = 100
 _AT_ONCE: Final = 500
-# Records that are looked at in one statement, and in one round; what is left has its turn in the next.
+# Records that are looked at in one statement, until it is noted how far it is, and in one round; what is left
+# has its turn in the next.
 _RECORDS: Final = 20_000
+_RECORDS_OF_PART: Final = 200_000
 _RECORDS_MAX: Final = 2_000_000
 # Of those from before alerts ran for the first time, so that a quota that is nearly used up then is told.
 _RECORDS_BEFORE: Final = 200_000
@@ -93,11 +95,22 @@ class TrafficWatch:
         mark = (await self._marks.read()).get(_MARK)
         if mark is None:
             mark = await self._marks.begin(_MARK, max(newest - _RECORDS_BEFORE, 0))
+        settled = self._settled(newest, now)
         until = min(newest, mark.at + _RECORDS_MAX)
+        # Part by part, so that a round that is broken off is not begun from its very beginning again.
+        for after in range(mark.at, until, _RECORDS_OF_PART):
+            end = min(after + _RECORDS_OF_PART, until)
+            async for findings in self._part(after, end, now):
+                yield findings
+            if min(end, settled) > mark.at:
+                mark = Place(min(end, settled), "")
+                await self._marks.note(_MARK, mark)
+
+    async def _part(self, after: int, end: int, now: float) -> AsyncIterator[Sequence[Finding]]:
         accounts: set[str] = set()
         refused: set[str] = set()
-        for after in range(mark.at, until, _RECORDS):
-            seen = await self._usage.seen(after, min(after + _RECORDS, until))
+        for start in range(after, end, _RECORDS):
+            seen = await self._usage.seen(start, min(start + _RECORDS, end))
             accounts |= {one.account_id for one in seen}
             refused |= {one.key_id for one in seen if one.refused}
             async for findings in self._book.meet(seen, now):
@@ -106,9 +119,6 @@ class TrafficWatch:
             yield await self._of_accounts(part, now)
         for part in _parts(refused):
             yield await self._of_keys(part, now)
-        settled = min(until, self._settled(newest, now))
-        if settled > mark.at:
-            await self._marks.note(_MARK, Place(settled, ""))
 
     async def again(self, subjects: Sequence[Subject], now: float) -> Again:
         """How it is now, also where nothing comes in any more."""
