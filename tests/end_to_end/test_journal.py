@@ -115,13 +115,17 @@ def test_a_killed_process_loses_nothing(new_site: NewSite, who: str) -> None:
     gateway = site.start(whole=True)
     callers = Callers(gateway.port, site.operator.key("pub-only").secret)
 
+    def ended() -> int:
+        return len([event for event in gateway.events if event["event"] == "process_ended"])
+
     def kill() -> None:
+        # The one before may not have been replaced yet, where processors are busy.
+        eventually(lambda: children(gateway, who), f"{who} to be there")
         for child in children(gateway, who):
             child.kill()
 
     asyncio.run(callers.run(SECONDS, kill))
-    ended = len([event for event in gateway.events if event["event"] == "process_ended"])
-    assert ended >= 2
+    eventually(lambda: ended() >= 2, "both ends to be told")
     eventually(lambda: is_ready(gateway), "the gateway to be whole again")
 
     assert gateway.stop() == 0

@@ -159,7 +159,7 @@ def main(folder: Path, url: str, records: int, kills: int) -> None:
     site.kill_ledger(is_last=True)
     _, status = os.waitpid(site.ledger, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    sys.stdout.write(json.dumps({"killed": site.killed, "doubtful": site.doubtful}))
+    sys.stdout.write("\n" + json.dumps({"killed": site.killed, "doubtful": site.doubtful}))
 
 
 if __name__ == "__main__":
