@@ -3,6 +3,7 @@
 import pytest
 
 from admin.core.caller import Role
+from admin.services.attempts import PER_ADDRESS
 from admin.services.users import UserChange
 from tests.console.stand import ADMIN, PASSWORD, House, Person
 
@@ -197,3 +198,15 @@ async def test_first_guesses_are_no_passwords(house: House, password: str) -> No
         answer = await browser.send("/me/password", fields, page="/me")
 
     assert answer.status_code == 422
+
+
+async def test_too_many_attempts_are_told_when_to_come_back(house: House) -> None:
+    """An address that was wrong too often is told how long to wait, in words and in a field (V08)."""
+    for _ in range(PER_ADDRESS):
+        house.services.console.attempts.password_failed("x@example.com", "127.0.0.1", None)
+    async with house.browsing() as browser:
+        answer = await browser.sign_in("nobody@example.com")
+
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert "Try again in" in answer.text
