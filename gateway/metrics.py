@@ -27,6 +27,7 @@ from gateway.core.errors import StoreName
 from gateway.core.leases import Tally
 from gateway.core.limits import Grant
 from gateway.core.methods import METHODS
+from gateway.core.quota import QuotaTally
 from gateway.core.record import UsageRecord
 from gateway.notified import NotificationTally
 from gateway.ports import Clock
@@ -113,6 +114,8 @@ class Metrics:
         self._clock = clock
         # Written where tokens are borrowed.
         self.leases = Tally()
+        # Written where quotas are judged.
+        self.quotas = QuotaTally()
         self.notifications = NotificationTally()
         # Requests that are still to be counted.
         self._finished: list[_Finished] = []
@@ -319,6 +322,7 @@ class Metrics:
         self._revocations.add_to(revocations)
         yield revocations
         yield from _of_leases(self.leases)
+        yield from _of_quotas(self.quotas)
 
     def _collect_health(self) -> Iterator[Metric]:
         degraded = GaugeMetricFamily(
@@ -366,6 +370,25 @@ def _of_leases(tally: Tally) -> Iterator[Metric]:
         "keywright_lease_stranded_max",
         "The most borrowed tokens of one limit that were lost at once.",
         value=tally.stranded_max,
+    )
+
+
+def _of_quotas(tally: QuotaTally) -> Iterator[Metric]:
+    decisions = CounterMetricFamily(
+        "keywright_quota_decisions",
+        "Requests of accounts whose quota is used up: 'refused', or 'served_beyond' all the same.",
+        labels=("outcome",),
+    )
+    decisions.add_metric(("refused",), tally.refused)
+    decisions.add_metric(("served_beyond",), tally.served_beyond)
+    yield decisions
+    yield CounterMetricFamily(
+        "keywright_quota_questions", "Questions to Redis about quotas.", value=tally.asked
+    )
+    yield CounterMetricFamily(
+        "keywright_quota_given_back",
+        "Requests of quotas that were taken and never used, and were given back.",
+        value=tally.given_back,
     )
 
 

@@ -5,7 +5,7 @@ __all__ = ["ANSWERS", "BODIES", "IDS", "PROBLEM", "QUERIES"]
 from collections.abc import Mapping
 from typing import Any, Final
 
-from admin.api import alert_examples, notification_examples, usage_examples
+from admin.api import alert_examples, notification_examples, quota_examples, usage_examples
 
 _AT = "2026-03-01T09:00:00.000Z"
 _USED_AT = "2026-03-14T07:12:55.210Z"
@@ -18,6 +18,7 @@ IDS: Final[Mapping[str, str]] = {
     "key_id": "key_Jw5Rk2nX8vB0qT4m",
     "secret_id": "9aB3xY7qLm2P",
     **notification_examples.IDS,
+    "raise_id": "raise_4mQxR7tLb2WkZc9P",
 }
 _ACCOUNT_ID, _USER_ID, _TOKEN_ID, _KEY_ID, _SECRET_ID, *_ = IDS.values()
 
@@ -170,6 +171,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "keys.export": "?limit=200",
     **usage_examples.QUERIES,
     **alert_examples.QUERIES,
+    **quota_examples.QUERIES,
     **notification_examples.QUERIES,
     "audit.list": f"?target={_KEY_ID}",
     "events.list": "?after=0",
@@ -214,6 +216,7 @@ BODIES: Final[Mapping[str, dict[str, Any]]] = {
     "keys.revoke": {},
     "keys.end_secret": {},
     **alert_examples.BODIES,
+    **quota_examples.BODIES,
     **notification_examples.BODIES,
     "verify": {"token": _SECRET, "method": "GET", "path": "/v1/dns/zones"},
     "explain": {"key_id": _KEY_ID, "method": "DELETE", "path": "/v1/dns/zones/7"},
@@ -271,6 +274,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     "keys.end_secret": _KEY_CHANGED,
     **usage_examples.ANSWERS,
     **alert_examples.ANSWERS,
+    **quota_examples.ANSWERS,
     **notification_examples.ANSWERS,
     "plans.list": {
         "plans": [

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from admin.api import notification_words
+from admin.api.quota_examples import WORDS as QUOTA_WORDS
 from admin.api.usage_words import USAGE_WORDS
 
 _UNTIL: Final = "When; null for never."
@@ -13,6 +14,7 @@ _UNTIL: Final = "When; null for never."
 # `Document.field` where one document means something else by a name.
 FIELD_WORDS: Final[Mapping[str, str]] = {
     **USAGE_WORDS,
+    **QUOTA_WORDS,
     **notification_words.WORDS,
     "account": "An account's id.",
     "account_api_access": "Whether its account's keys were let through.",

@@ -35,6 +35,7 @@ TAGS: Final[Mapping[str, tuple[str, str]]] = {
     "access": ("API access", "Whether an account's keys are let through at all: on request."),
     "users": ("Users", "People, and what their keys may do at most."),
     "keys": ("Keys", "Their whole life: create, change, rotate, revoke, import, export."),
+    "quota": ("Quotas", "What an account may use in a month, and what it has used."),
     "alerts": ("Alerts", "What an account is warned of, and what stands now."),
     "inbox": ("Notifications", "Who is told of what happens: the inbox, webhooks, e-mail, chat."),
     "channels": (

@@ -21,6 +21,7 @@ from admin.cli.faults import REFUSED, explained
 from admin.cli.journal import journal
 from admin.cli.keys import keys
 from admin.cli.operate import check, migrate, restart, serve
+from admin.cli.quotas import quota
 from admin.cli.remote import Surroundings, surroundings
 from admin.cli.tokens import tokens
 from admin.cli.usage import usage
@@ -48,6 +49,7 @@ app.add_typer(tokens, name="tokens")
 app.add_typer(keys, name="keys")
 app.add_typer(usage, name="usage")
 app.add_typer(alerts, name="alerts")
+app.add_typer(quota, name="quota")
 app.add_typer(channels, name="channels")
 app.add_typer(inbox, name="inbox")
 app.add_typer(records.audit, name="audit")

@@ -24,6 +24,7 @@ from admin.client.calls import (
     key_life,
     keys,
     notifications,
+    quotas,
     records,
     tokens,
     transfer,
@@ -36,6 +37,7 @@ from admin.client.pages import (
     EVERY_ACCOUNT,
     EVERY_ACCOUNT_REQUEST,
     EVERY_ALERT,
+    EVERY_BILLED,
     EVERY_CHANNEL,
     EVERY_DELIVERY,
     EVERY_ENTRY,
@@ -167,6 +169,16 @@ class Keys(_Group):
     export_all = _Every(EVERY_EXPORTED)
 
 
+class Quota(_Group):
+    """What accounts may use in a month, and what they have used."""
+
+    show = _Sent(quotas.show_quota)
+    raise_ = _Sent(quotas.raise_quota)
+    end_raise = _Sent(quotas.end_raise)
+    billing = _Sent(quotas.list_billing)
+    all_billing = _Every(EVERY_BILLED)
+
+
 class Alerts(_Group):
     """What an account is told of, and what stands now."""
 
@@ -263,6 +275,7 @@ class AsyncClient:
         self.tokens = Tokens(self)
         self.keys = Keys(self)
         self.alerts = Alerts(self)
+        self.quota = Quota(self)
         self.audit = Audit(self)
         self.events = Events(self)
         self.inbox = Inbox(self)

@@ -28,6 +28,7 @@ from admin.client.calls.accounts import list_accounts
 from admin.client.calls.alerts import list_alerts
 from admin.client.calls.keys import list_keys
 from admin.client.calls.notifications import list_channels, list_deliveries, list_inbox
+from admin.client.calls.quotas import list_billing
 from admin.client.calls.records import list_audit, list_events
 from admin.client.calls.tokens import list_tokens
 from admin.client.calls.transfer import export_keys
@@ -74,6 +75,7 @@ EVERY_KEY = Paged(list_keys, lambda page: page.keys)
 EVERY_EXPORTED = Paged(export_keys, lambda page: page.lines)
 EVERY_KEY_REQUEST = Paged(list_key_requests, lambda page: page.requests)
 EVERY_ACCOUNT_REQUEST = Paged(list_account_requests, lambda page: page.requests)
+EVERY_BILLED = Paged(list_billing, lambda page: page.rows)
 EVERY_ALERT = Paged(list_alerts, lambda page: page.alerts)
 EVERY_NOTICE = Paged(list_inbox, lambda page: page.notices)
 EVERY_CHANNEL = Paged(list_channels, lambda page: page.channels)

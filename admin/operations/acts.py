@@ -12,6 +12,7 @@ from admin.operations.asked import Act
 from admin.operations.checks import CHECK_ACTS
 from admin.operations.keys import KEY_ACTS
 from admin.operations.notifications import NOTIFICATION_ACTS
+from admin.operations.quotas import QUOTA_ACTS
 from admin.operations.records import RECORD_ACTS
 from admin.operations.tokens import TOKEN_ACTS
 from admin.operations.transfer import TRANSFER_ACTS
@@ -28,6 +29,7 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
         **RECORD_ACTS,
         **ALERT_ACTS,
         **USAGE_ACTS,
+        **QUOTA_ACTS,
         **NOTIFICATION_ACTS,
         **CHECK_ACTS,
     }

@@ -18,6 +18,7 @@ from admin.plane.console_wiring import (
     set_up_url,
 )
 from admin.plane.notifying import channel_service, delivery_service
+from admin.plane.quotas import quota_service
 from admin.plane.rules import account_rules, kept_sums, key_rules, offered, transfer_rules
 from admin.services.accounts import AccountService
 from admin.services.alerts import AlertService
@@ -161,6 +162,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
             rules=transfer_rules(settings),
         ),
         usage=UsageService(RequestStore(engine), RollupStore(engine), clock, kept_sums(settings)),
+        quotas=quota_service(settings, engine, parts.redis, enforcement, repeats, clock),
         records=RecordService(RecordStore(engine)),
         channels=channels,
         deliveries=delivery_service(settings, engine, channels, repeats, clock),

@@ -15,6 +15,7 @@ from admin.services.housekeeping import Housekeeping
 from admin.services.inbox import InboxService
 from admin.services.keys import KeyService
 from admin.services.plans import PlanService
+from admin.services.quotas import QuotaService
 from admin.services.records import RecordService
 from admin.services.shown_once import ShownOnce
 from admin.services.tokens import TokenService
@@ -34,6 +35,7 @@ class Services:
     housekeeping: Housekeeping
     transfer: TransferService
     usage: UsageService
+    quotas: QuotaService
     records: RecordService
     channels: ChannelService
     deliveries: DeliveryService

@@ -60,6 +60,13 @@ from admin.wire.people import (
     UserPatch,
     UserQuery,
 )
+from admin.wire.quotas import (
+    BillingPage,
+    BillingQuery,
+    QuotaChanged,
+    QuotaDocument,
+    RaiseRequest,
+)
 from admin.wire.records import (
     AuditPage,
     AuditQuery,
@@ -140,6 +147,11 @@ ENDPOINTS = (
     Endpoint("keys.usage", "GET", "/v1/keys/{key_id}/usage", "What a key's requests amount to, point by point.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
     Endpoint("accounts.usage", "GET", "/v1/accounts/{account_id}/usage", "What the requests of all of an account's keys amount to.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
     Endpoint("usage.show", "GET", "/v1/usage", "What all requests amount to that you may see.", Permission.USAGE_READ, UsageReport, query=UsageQuery),
+    # quotas
+    Endpoint("quota.show", "GET", "/v1/accounts/{account_id}/quota", "How an account's month stands.", Permission.USAGE_READ, QuotaDocument),
+    Endpoint("quota.raise", "POST", "/v1/accounts/{account_id}/quota/raises", "Allow an account more for a time; it counts at once.", Permission.QUOTAS_WRITE, QuotaChanged, RaiseRequest, status=CREATED),
+    Endpoint("quota.end_raise", "POST", "/v1/accounts/{account_id}/quota/raises/{raise_id}/end", "End a raise before its time.", Permission.QUOTAS_WRITE, QuotaChanged, Empty),
+    Endpoint("usage.billing", "GET", "/v1/usage/billing", "What each account used in a month.", Permission.USAGE_READ, BillingPage, query=BillingQuery),
     # notifications
     Endpoint("inbox.list", "GET", "/v1/inbox", "What the caller ought to know, newest first.", Permission.NOTIFICATIONS_READ, InboxPage, query=InboxQuery),
     Endpoint("inbox.read", "POST", "/v1/inbox/read", "Note what the caller has read.", Permission.NOTIFICATIONS_READ, InboxRead, InboxReadRequest),

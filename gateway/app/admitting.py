@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,6 +20,7 @@ from gateway.app.recording import Recording, settled_ledger, watch_of
 from gateway.clock import SystemClock
 from gateway.core.credential import Peppers
 from gateway.core.errors import Misuse, StoreError
+from gateway.core.meters import Meters
 from gateway.metrics import Metrics
 from gateway.pipeline.admission import Admission
 from gateway.pipeline.counting import CountingLimiter, Lately, NotingLimiter
@@ -197,7 +198,7 @@ def _basis(settings: Settings, is_worker: bool) -> _Basis:  # noqa: FBT001 -- of
         metrics=metrics,
         condition=Condition(metrics.degraded),
         peppers=peppers.load(settings.data_dir, revealed(settings.keys.pepper)),
-        terms=policy_terms(settings),
+        terms=replace(policy_terms(settings), meters=Meters(metrics.quotas)),
     )
 
 
@@ -254,7 +255,9 @@ def _stores_on(basis: _Basis, engine: AsyncEngine, redis: RedisStore, *, lends: 
             basis.clock,
             registry.count,
         ),
-        settler=QuotaSettler(engine, redis, totals, basis.clock, basis.settings.data_dir),
+        settler=QuotaSettler(
+            engine, redis, basis.clock, basis.settings.data_dir, basis.metrics.quotas
+        ),
         taken_from=limiter if basis.is_worker else NotingLimiter(limiter, lately),
         feed=RedisFeed(
             redis, basis.clock, basis.name, on_enforced=basis.metrics.revocation_seconds

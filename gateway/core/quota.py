@@ -156,11 +156,11 @@ class Pot(NamedTuple):
 class QuotaTally:
     """What a worker decided for accounts whose quota is used up: requests refused, and requests served all the same."""
 
-    __slots__ = ("asked", "refused", "served_beyond")
+    __slots__ = ("asked", "given_back", "refused", "served_beyond")
 
     def __init__(self) -> None:
-        """Nothing yet; `asked` counts the questions to Redis."""
-        self.asked = self.refused = self.served_beyond = 0
+        """Nothing yet; `asked` counts the questions to Redis, `given_back` what settling found unused."""
+        self.asked = self.given_back = self.refused = self.served_beyond = 0
 
 
 class Ruling(Enum):

@@ -81,6 +81,7 @@ class QuotaDesk:
         self._ahead_us = 0
         self._sql_away_until = -math.inf
         self._unsettled: dict[str, float] = {}
+        self._tally = meters.tally
         meters.want = self._want
 
     async def fill(self, meter: Meter) -> None:
@@ -162,6 +163,7 @@ class QuotaDesk:
         now = self._clock.monotonic()
         month = await self._month(meter)
         asked = meter.ask(now, is_last=is_last)
+        self._tally.asked += 1
         try:
             heard = await self._pots.ask(
                 Where(meter.account_id, month, meter.quota.requests),

@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.errors import Misuse, StoreError
 from gateway.core.limits import MICRO
-from gateway.core.quota import SILENT_US, Month, month_at
+from gateway.core.quota import SILENT_US, Month, QuotaTally, month_at
 from gateway.ports import Clock
 from gateway.stores.quota_pots import pot_key
-from gateway.stores.quota_tables import quota_months, quota_nodes
+from gateway.stores.quota_tables import quota_months, quota_nodes, quota_raises
+from gateway.stores.quota_view import QuotaView
 from gateway.stores.redis_client import RedisStore, Script
-from gateway.stores.sql_engine import read_rows, write_transaction
-from gateway.stores.sql_quotas import Totals
+from gateway.stores.sql_engine import READ_SECONDS, read_rows, store_errors, write_transaction
+from gateway.stores.sql_quotas import active_extra
+from gateway.stores.sql_usage_totals import SqlUsageTotals
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,8 @@ _DIRECT_US: Final = 120 * MICRO
 # A node that has shipped nothing since before the month began has served nothing in it.
 _GONE_US: Final = 86_400 * MICRO
 _NODE_FILE: Final = "node"
+# So long Redis is told of a raise again and again.
+_RAISES_US: Final = 3600 * MICRO
 _DONE: Final = 2
 
 
@@ -48,18 +52,24 @@ class QuotaSettler:
     """One for each data folder, where its journal is shipped; any of them settles for all."""
 
     def __init__(
-        self, engine: AsyncEngine, redis: RedisStore, totals: Totals, clock: Clock, folder: Path
+        self,
+        engine: AsyncEngine,
+        redis: RedisStore,
+        clock: Clock,
+        folder: Path,
+        tally: QuotaTally,
     ) -> None:
         """`folder` is the data folder, whose name among all is kept in a file there."""
+        self._tally = tally
         self._engine = engine
         self._redis = redis
-        self._totals = totals
+        self._view = QuotaView(redis)
+        self._totals = SqlUsageTotals(engine)
         self._clock = clock
         self._folder = folder
         self._node = ""
         self._heard_at = clock.now()
         self._shipped_at = 0.0
-        self.given_back = 0
 
     def hears(
         self, lag: Callable[[float], None], is_at_work: Callable[[], bool]
@@ -110,6 +120,26 @@ class QuotaSettler:
         )
         for row in rows:
             await self._settle(row, month, shipped_us)
+        await self._tell_raises(month, now_us)
+
+    async def _tell_raises(self, month: Month, now_us: int) -> None:
+        """Redis may have been away when a raise was made or ended."""
+        column, since_us = quota_raises.c, now_us - _RAISES_US
+        rows = await read_rows(
+            self._engine,
+            "find raises",
+            select(column.account_id)
+            .where(or_(column.created_us > since_us, column.ended_us > since_us))
+            .distinct()
+            .limit(_AT_ONCE),
+        )
+        for row in rows:
+            async with (
+                store_errors("sum raises up", READ_SECONDS),
+                self._engine.connect() as opened,
+            ):
+                extra = await active_extra(opened, row.account_id, now_us)
+            await self._view.allow(row.account_id, month.name, extra)
 
     async def _shipped_us(self, month: Month) -> int:
         """Until when all nodes have shipped everything, after this one has told of itself."""
@@ -145,7 +175,7 @@ class QuotaSettler:
         given = await self._run(row.account_id, month, "give", noted_us, used.requests, size)
         if given[0] != _DONE:
             return
-        self.given_back += max(0, given[1])
+        self._tally.given_back += max(0, given[1])
         log.info("quota_settled", account=row.account_id, month=month.name, given_back=given[1])
         same = (
             quota_months.c.account_id == row.account_id,

@@ -1,6 +1,6 @@
 """What SQL has of quotas: how much of each month was set aside, and what is allowed on top."""
 
-__all__ = ["SetAside", "SqlQuotas", "Totals", "Used"]
+__all__ = ["SetAside", "SqlQuotas", "Totals", "Used", "active_extra"]
 
 from typing import Any, Final, NamedTuple, Protocol
 

@@ -13,18 +13,35 @@ from admin.wire import (
     keys,
     notifications,
     people,
+    quotas,
     receipt,
     records,
     transfer,
     usage,
     words,
 )
+from gateway.core.quota import AtLimit
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
 
 RECEIPT = receipt.ReceiptDocument(workers=2, acknowledged=2, ms=11, missing=())
 LAST_USE = keys.LastUseDocument(at=NOW - 3 * MINUTES, address="192.0.2.7", route="dns")
+QUOTA = quotas.QuotaDocument(
+    account="acc_1",
+    plan="big",
+    month="2027-01",
+    starts_at=NOW,
+    ends_at=NOW,
+    at_limit=AtLimit.REFUSE,
+    requests=quotas.QuotaUse(limit=10, extra=5, used=3, remaining=12),
+    bytes=None,
+    raises=(
+        quotas.RaiseDocument(
+            id="raise_1", requests=5, bytes=0, reason="launch", created_at=NOW, until=NOW
+        ),
+    ),
+)
 SECRET = keys.SecretDocument(
     id="9aB3xxxxxxxx",
     shown="sk_live_9aB3…",
@@ -289,6 +306,22 @@ SAMPLES: Mapping[type[BaseModel], BaseModel] = {
             version=2,
         ),
         REPORT,
+        QUOTA,
+        quotas.QuotaChanged(quota=QUOTA, raise_id="raise_1", enforced=RECEIPT),
+        quotas.BillingPage(
+            rows=(
+                quotas.BillingRow(
+                    account="acc_1",
+                    name="Acme",
+                    plan="big",
+                    month="2027-01",
+                    requests=3,
+                    bytes_in=4,
+                    bytes_out=5,
+                ),
+            ),
+            next_cursor=None,
+        ),
         transfer.ImportResult(
             results=(transfer.ImportedLine(number=1, outcome="created", key="key_1"),)
         ),

@@ -197,6 +197,16 @@ EXAMPLES: Mapping[str, Example] = {
         ("acc_1",),
         {"thresholds": [50], "kinds": {"key.unused": False}, "if_match": 2},
     ),
+    "quota.show": Example("quota.show", ("acc_1",)),
+    "quota.raise": Example(
+        "quota.raise_",
+        ("acc_1",),
+        {"requests": 5, "bytes": 6, "until": WHEN, "lasts": "7d", "reason": "launch"},
+    ),
+    "quota.end_raise": Example("quota.end_raise", ("acc_1", "raise_1")),
+    "usage.billing": Example(
+        "quota.billing", arguments={"month": "2027-01", "account": "acc_1", **PAGE}
+    ),
     "keys.usage": Example("keys.usage", ("key_1",), USAGE),
     "accounts.usage": Example("accounts.usage", ("acc_1",), USAGE),
     "usage.show": Example("usage", arguments=USAGE),
@@ -373,6 +383,7 @@ def test_both_clients_have_the_same_methods() -> None:
                 "audit",
                 "events",
                 "alerts",
+                "quota",
                 "inbox",
                 "channels",
                 "deliveries",

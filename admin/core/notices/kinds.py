@@ -56,6 +56,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "access.disabled": Kind(_CRITICAL, "API access was switched off", "The keys of the account {name} ({account}) are refused from now on. {reason}"),
     "account.suspended": Kind(_CRITICAL, "The account was suspended", "The account {account} was suspended; its keys are refused."),
     "account.resumed": Kind(_INFO, "The account was resumed", "The account {account} is active again, and so are its keys."),
+    "quota.raised": Kind(_INFO, "The quota was raised", "The account {account} may use {requests} requests and {bytes} bytes more for a time. {reason}"),
     "user.disabled": Kind(_WARNING, "A user was disabled", "The user {user} was disabled; keys that belong to this user are refused."),
     "user.enabled": Kind(_INFO, "A user was enabled", "The user {user} was enabled again, and so were their keys.", is_for_inbox=False),
     "channel.switched_off": Kind(_WARNING, "Notifications no longer reach {name}", "The channel {name} ({channel}) was switched off: {reason} Mend it, then switch it on again."),
