@@ -24,6 +24,8 @@ _INNER_WIDTH: Final = _WIDTH - _LEFT - _RIGHT
 _INNER_HEIGHT: Final = _HEIGHT - _TOP - _BOTTOM
 _TICKS: Final = 4
 _LABELS_MAX: Final = 8
+# Less is nothing, to the eye; and a quarter of the least number there is would be none.
+_LEAST: Final = 1e-12
 _GAP: Final = 0.2  # of a bar's place
 _NONE: Final = "\u2013"
 
@@ -80,7 +82,7 @@ def bar_of(part: float, whole: float, words: str, look: str = "") -> Markup:
 
 def ticks(highest: float) -> tuple[float, ...]:
     """About four round figures from 0 up to at least `highest`."""
-    if highest <= 0 or not math.isfinite(highest):
+    if not _LEAST < highest < math.inf:
         return (0.0, 1.0)
     rough = highest / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))

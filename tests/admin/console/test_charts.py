@@ -121,6 +121,7 @@ def test_nothing_at_all_is_a_chart_too() -> None:
         pytest.param(7, (0, 2, 4, 6, 8), id="rounded-up"),
         pytest.param(1000, (0, 250, 500, 750, 1000), id="quarters"),
         pytest.param(float("inf"), (0, 1), id="no-number"),
+        pytest.param(5e-324, (0, 1), id="the-least-there-is"),
     ],
 )
 def test_an_axis_has_round_figures(highest: float, expected: tuple[float, ...]) -> None:

@@ -138,6 +138,7 @@ class Stand:
         plans: PlanStore | None = None,
     ) -> None:
         self.engine = engine
+        self.senders = senders
         # As it is now, for receivers look at how old a signature is.
         self.clock = clock or ManualClock(float(int(time.time())))
         self.tally = NotificationTally()
