@@ -155,6 +155,7 @@ def test_named_files_are_there(page: Path) -> None:
         for room in ("gateway", "admin", "tests", "config")
         for path in (ROOT / room).rglob("*.*")
     ]
+    files += [f"/{path.name}" for path in ROOT.glob("*.*")]
     named = set(re.findall(r"`([\w/.-]+\.(?:py|lua|yaml))`", page.read_text())) - EXAMPLES
 
     assert [name for name in sorted(named) if not any(f.endswith("/" + name) for f in files)] == []
