@@ -13,7 +13,7 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +35,10 @@ admin: {{host: 127.0.0.1, port: 0}}
 data_dir: {folder}
 upstreams: {{origin: {{targets: ["http://127.0.0.1:9"]}}}}
 routes: [{{name: all, match: {{path: "/**"}}, upstream: origin}}]
-plans: {{bench: {{limits: [{{name: default, quota: 1000000000, window: 60s}}]}}}}
+plans: {{bench: {{{quota}limits: [{{name: default, quota: 1000000000, window: 60s}}]}}}}
 accounts: {{default_plan: bench}}
 """
+QUOTA = "quota: {requests: 1000000000}, "
 REQUEST = """\
 GET /v1/zones{path} HTTP/1.1\r
 Host: api.example\r
@@ -171,12 +172,21 @@ async def microseconds(asker: _Asker, requests: int) -> float:
 
 async def main(folder: Path, token: str, tell: Callable[[str], None]) -> None:
     """Tell each figure: the median, the least and the most of some rounds."""
+    await rounds(folder, token, "", ("the same again", "another path", "nothing the same"), tell)
+    # The same but for the quota, so that the difference is what that costs.
+    await rounds(folder, token, QUOTA, ("the same again",), lambda told: tell(f"quota: {told}"))
+
+
+async def rounds(
+    folder: Path, token: str, quota: str, kinds: Sequence[str], tell: Callable[[str], None]
+) -> None:
+    """Those of one worker, whose plan has this quota."""
     config = folder / "keywright.yaml"
-    config.write_text(CONFIG.format(folder=folder))
+    config.write_text(CONFIG.format(folder=folder, quota=quota))
     async with assembled(load(config, {}, to_serve=True)) as worker:
         await worker.start()
         ends = ends_of(worker)
-        for kind in ("the same again", "another path", "nothing the same"):
+        for kind in kinds:
             asker = _Asker(ends, token, kind)
             await microseconds(asker, 1000)
             gc.collect()
