@@ -22,6 +22,7 @@ from admin.console.people.access import ACCESS_PAGES
 from admin.console.people.accounts import ACCOUNT_PAGES
 from admin.console.people.users import USER_PAGES
 from admin.console.proving import PROVING_PAGES
+from admin.console.quota import QUOTA_PAGES
 from admin.console.second_step import SECOND_STEP_PAGES
 from admin.console.sign_in import SIGN_IN_PAGES, SIGN_OUT_PAGES
 from admin.console.single_sign_on import SINGLE_SIGN_ON_PAGES
@@ -48,6 +49,7 @@ PAGES: Sequence[Page] = (
     *INBOX_PAGES,
     *CHANNEL_PAGES,
     *USAGE_PAGES,
+    *QUOTA_PAGES,
     *STREAM_PAGES,
 )
 OPEN_PAGES: Sequence[OpenPage] = (

@@ -180,6 +180,7 @@ async def _account(services: Services, name: str) -> Account:
         "once": once,
         "channel_once": channel_once,
         "channel_id": channel.id,
+        "raise_id": "raise_0123456789ABCDEF",
         "delivery_id": (await services.deliveries.test(member.caller, channel.id)).id,
         "account_id": account.id,
         "key_id": key.key.id,
@@ -201,7 +202,15 @@ async def housed(
     **sections: Any,  # noqa: ANN401 -- what YAML can hold
 ) -> AsyncIterator[House]:
     """The console on these stores; `sections` replace those of the stand's settings."""
-    sections = {"listen": {"trusted_proxies": ["127.0.0.0/8"]}, **sections}
+    limits = [{"name": "default", "quota": 1000, "window": "60s"}]
+    usual: dict[str, Any] = {
+        "listen": {"trusted_proxies": ["127.0.0.0/8"]},
+        "plans": {
+            "starter": {"limits": limits, "quota": {"requests": 100_000}},
+            "large": {"limits": limits},
+        },
+    }
+    sections = {**usual, **sections}
     settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
     clock = clock or ManualClock()
     source = Source(folder / "keywright.yaml", {})
