@@ -40,7 +40,10 @@ SECTIONS: Mapping[str, Any] = {
         "read-write": [{"methods": ["*"]}],
     },
     "plans": {
-        "starter": {"limits": [{"name": "default", "quota": 1000, "window": "60s"}]},
+        "starter": {
+            "limits": [{"name": "default", "quota": 1000, "window": "60s"}],
+            "quota": {"requests": 1_000_000},
+        },
         "large": {"limits": [{"name": "default", "quota": 9000, "window": "60s"}]},
     },
     "accounts": {"default_plan": "starter", "default_api_access": "approved"},

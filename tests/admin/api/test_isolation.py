@@ -55,8 +55,11 @@ async def filled(api: Api, name: str) -> Account:
     hook = {"kind": "webhook", "name": name, "url": f"https://{name}.example.com/"}
     channel = await api.made("/v1/channels", {**hook, "account": account})
     trial = await api.ask("POST", f"/v1/channels/{channel['id']}/test", {})
+    more = {"requests": 1000, "lasts": "1d", "reason": "a launch"}
+    raised = await api.made(f"/v1/accounts/{account}/quota/raises", more)
     ids = {
         "account_id": account,
+        "raise_id": raised["raise_id"],
         "user_id": user["id"],
         "token_id": token["id"],
         "key_id": key["id"],

@@ -31,6 +31,7 @@ class World:
                 "secret_id": self._replaced_secret,
                 "channel_id": self._channel,
                 "delivery_id": self._delivery,
+                "raise_id": self._raise,
             }
             self._made[name] = await makers[name]()
         return self._made[name]
@@ -61,6 +62,10 @@ class World:
         delivery_id = str((await self.api.ask("POST", path, {})).json()["id"])
         await self.api.finish(delivery_id)
         return delivery_id
+
+    async def _raise(self) -> str:
+        path = f"/v1/accounts/{await self.id('account_id')}/quota/raises"
+        return str((await self.api.made(path, BODIES["quota.raise"]))["raise_id"])
 
     async def body(self, one: Endpoint) -> Any:  # noqa: ANN401 -- JSON
         """The example of the document, with ids that exist here."""

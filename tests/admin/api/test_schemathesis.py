@@ -100,8 +100,11 @@ async def test_served_document_is_kept(api: Api) -> None:
     hook = {"kind": "webhook", "name": "desk", "url": "https://hooks.example.com/"}
     channel = await api.made("/v1/channels", {**hook, "account": account})
     tried = await api.ask("POST", f"/v1/channels/{channel['id']}/test", {})
+    more = {"requests": 1000, "lasts": "1d", "reason": "a launch"}
+    raised = await api.made(f"/v1/accounts/{account}/quota/raises", more)
     ids = {
         "account_id": account,
+        "raise_id": raised["raise_id"],
         "user_id": (await api.made("/v1/users", person))["id"],
         "token_id": (await api.person(Role.ADMIN)).token_id,
         "key_id": key["id"],
