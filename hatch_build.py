@@ -103,7 +103,7 @@ def compile_in(folder: Path) -> list[Path]:
 def _compile_here() -> None:
     # Only where something is compiled are these needed.
     from mypyc.build import mypycify  # noqa: PLC0415
-    from setuptools import setup  # noqa: PLC0415
+    from setuptools import setup  # type: ignore[import-untyped]  # noqa: PLC0415
 
     modules = mypycify(
         ["--follow-imports=silent", *MODULES],

@@ -3,8 +3,6 @@
 __all__ = ["usage"]
 
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +25,7 @@ from admin.client.calls.usage import (
 )
 from admin.client.streams import export_requests, tail_requests
 from admin.core.page import PAGE_MAX
-from admin.wire.usage import RequestPage, UsageReport
+from admin.wire.usage import RequestPage
 from gateway.core.errors import Misuse
 
 _OURS = re.compile(r"(?:key|acc)_")
@@ -140,12 +138,15 @@ def requests(  # noqa: PLR0913 -- one parameter for each option
         write_out(desk.download(export_requests(of, format=form, **times, **narrowing)))
         return
     is_of_account = of.startswith("acc_")
-    ask = list_account_requests if is_of_account else list_key_requests
+    if is_of_account:
+        wanted = list_account_requests(of, **times, **narrowing)
+    else:
+        wanted = list_key_requests(of, **times, **narrowing)
     shown: set[str] = set()
 
     def show_latest() -> None:
         with waiting("looking for requests"):
-            found = _latest(desk, ask(of, **times, **narrowing), last)
+            found = _latest(desk, wanted, last)
         _show(desk, found, is_of_account=is_of_account)
         shown.update(each.request_id for each in found.requests)
 
@@ -222,27 +223,26 @@ def show(  # noqa: PLR0913 -- one parameter for each option
     ] = False,
 ) -> None:
     """Show what was used in a time, the last day if not said: sums, latencies, and point by point."""
-    report = desk.ask(
-        _report_call(of)(
-            from_=wire_moment(since, desk.now),
-            to=wire_moment(until, desk.now),
-            step=step,
-            route=route,
-            outcome=outcome,
-            status=status,
-        )
-    )
+    narrowing: dict[str, Any] = {
+        "from_": wire_moment(since, desk.now),
+        "to": wire_moment(until, desk.now),
+        "step": step,
+        "route": route,
+        "outcome": outcome,
+        "status": status,
+    }
+    if of is None:
+        wanted = show_usage(**narrowing)
+    elif of.startswith("acc_"):
+        wanted = show_account_usage(of, **narrowing)
+    else:
+        wanted = show_key_usage(of, **narrowing)
+    report = desk.ask(wanted)
     if is_csv or is_jsonl:
         _require_one(desk, is_csv, is_jsonl)
         write_out(point_lines(report, is_csv=is_csv))
         return
     desk.show(report, *report_said(report))
-
-
-def _report_call(of: str | None) -> Callable[..., Call[UsageReport]]:
-    if of is None:
-        return show_usage
-    return partial(show_account_usage if of.startswith("acc_") else show_key_usage, of)
 
 
 def _require_one(desk: Desk, *others: bool) -> None:

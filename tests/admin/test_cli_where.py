@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pytest
 from pydantic import SecretStr
@@ -268,17 +269,43 @@ def _exported(module: ModuleType) -> list[str]:
     return list(getattr(module, "__all__", ()))
 
 
-def calls_of_commands() -> dict[str, ast.Call]:
+class Built(NamedTuple):
+    """Where a command builds a call, and the words of all mappings that it might hand on to it."""
+
+    call: ast.Call
+    words: set[str]
+
+
+def calls_of_commands() -> dict[str, Built]:
     """Where the commands build calls, by the builder's name."""
     known = builders()
-    nodes = [
+    functions = [
         node
         for path in (ROOT / "admin/cli").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
+        if isinstance(node, ast.FunctionDef)
     ]
-    named = [(getattr(node.func, "attr", getattr(node.func, "id", "")), node) for node in nodes]
-    return {name: node for name, node in named if name in known}
+    return {
+        _name_of(node): Built(node, _words_of(function))
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and _name_of(node) in known
+    }
+
+
+def _name_of(node: ast.AST) -> str:
+    called = getattr(node, "func", None)
+    return str(getattr(called, "attr", getattr(called, "id", "")))
+
+
+def _words_of(function: ast.FunctionDef) -> set[str]:
+    return {
+        key.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
 
 
 def test_every_endpoint_has_a_command() -> None:
@@ -295,10 +322,10 @@ FOR_PROGRAMS = {"idempotency_key"}
 def test_a_command_hands_on_all_that_can_be_said(name: str) -> None:
     """No field of the API is out of reach of the command line."""
     takes = list(inspect.signature(builders()[name]).parameters)
-    call = calls_of_commands()[name]
+    call, words = calls_of_commands()[name]
     given = {word.arg for word in call.keywords if word.arg is not None}
     given |= set(takes[: len(call.args)])
     if any(word.arg is None for word in call.keywords):
-        given |= PAGING
+        given |= (PAGING | words) & set(takes)
 
     assert given == set(takes) - FOR_PROGRAMS
