@@ -90,7 +90,7 @@ def test_sums_are_shown_and_written(keywright: Keywright, account: str, key: str
         (["requests", "acc_none", "--csv"], 1, "There is no account acc_none"),
         (["tail", "key_none"], 1, "There is no key key_none"),
         (["show", "--since", "1d", "--step", "week"], 2, "week"),
-        (["show", "--since", "90d", "--step", "minute"], 2, "Ask for a shorter time"),
+        (["show", "--since", "10d", "--step", "minute"], 2, "Ask for a shorter time"),
         (["show", "--status", "404"], 2, "status"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
