@@ -413,7 +413,7 @@ def test_no_key_does_more_than_it_may(sql_url: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=20,
             stateful_step_count=30,
             deadline=None,
             # A failing sequence is told as it was found: making it shorter would take longer than all else.
