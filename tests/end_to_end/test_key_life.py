@@ -94,7 +94,7 @@ async def test_mistyped_keys_cost_no_store_anything(
 ) -> None:
     """A wrong checksum is seen before any look-up: 1000 such keys, no command and no statement."""
     site: Site = new_site(
-        redis={"url": own_valkey.url}, store={"url": sql_url}, usage={"flush_interval": "1m"}
+        redis={"url": own_valkey.url}, store={"url": sql_url}, usage={"flush_interval": "15s"}
     )
     gateway = site.start()
     good = site.operator.key("pub-only").secret
