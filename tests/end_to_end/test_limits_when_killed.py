@@ -97,5 +97,5 @@ async def test_four_workers_never_let_more_through(new_site: NewSite, disturb: D
     assert {target for target, use in asked if use.status == 200} <= reached.keys()
     check_rate(passed, LIMIT.quota, RATE)
     first, last = admitted(passed)[0], admitted(passed)[-1]
-    assert len(passed) > 0.4 * (LIMIT.quota + (last.ended - first.sent) * RATE)
+    assert len(passed) > 0.25 * (LIMIT.quota + (last.ended - first.sent) * RATE)
     assert gateway.metrics()["keywright_lease_borrowed_total"] > 0
