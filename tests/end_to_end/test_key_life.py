@@ -88,7 +88,6 @@ def rows_of(site: Site, *queries: Select[Any]) -> list[Sequence[Any]]:
     return found
 
 
-@pytest.mark.parametrize("database", ["postgresql"])
 Done = tuple[int, set[tuple[int, object]]]
 
 
@@ -98,6 +97,7 @@ async def settled(done: Callable[[], Awaitable[Done]]) -> Done:
     return await done()
 
 
+@pytest.mark.parametrize("database", ["postgresql"])
 async def test_mistyped_keys_cost_no_store_anything(
     new_site: NewSite, sql_url: str, own_valkey: ValkeyServer
 ) -> None:
