@@ -2,24 +2,19 @@
 
 __all__ = ["Alerting"]
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
-
-import structlog
 
 from admin.core.alerts.kinds import AlertKind, Finding, Rule, Subject
 from admin.core.alerts.wishes import Defaults, Wishes, wishes
 from admin.core.caller import system
 from admin.services.alert_watch import Watch
+from admin.services.rounds import go_round
 from admin.stores.alert_choices import AlertChoices
 from admin.stores.alert_keys import Place
 from admin.stores.alert_marks import AlertMarks
 from admin.stores.alert_states import AlertStates
-from gateway.core.errors import StoreError
 from gateway.ports import Clock
-
-log = structlog.get_logger(__name__)
 
 _CALLER: Final = system("alerts")
 _AGAIN: Final = "again"
@@ -65,12 +60,7 @@ class Alerting:
 
     async def run(self) -> None:
         """Look again and again, for as long as it is left to."""
-        while True:
-            try:
-                await self.once()
-            except StoreError as error:
-                log.warning("alerts_wait_for_store", cause=str(error))
-            await asyncio.sleep(self._interval)
+        await go_round(self.once, self._interval, "alerts_wait_for_store")
 
     async def once(self) -> int:
         """Look once; how many alerts were told. Raises StoreError when a store cannot answer."""

@@ -2,19 +2,14 @@
 
 __all__ = ["Housekeeping"]
 
-import asyncio
 from collections.abc import Awaitable, Callable
-
-import structlog
 
 from admin.core.caller import system
 from admin.services.keys import KeyService
+from admin.services.rounds import go_round
 from admin.stores.idempotency import IdempotencyStore
 from admin.stores.keys import KeyStore
-from gateway.core.errors import StoreError
 from gateway.ports import Clock
-
-log = structlog.get_logger(__name__)
 
 _AT_ONCE = 1000
 _CALLER = system("housekeeping")
@@ -45,12 +40,7 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Do all of it, again and again, for as long as it is left to."""
-        while True:
-            try:
-                await self.once()
-            except StoreError as error:
-                log.warning("housekeeping_waits_for_store", cause=str(error))
-            await asyncio.sleep(self._interval)
+        await go_round(self.once, self._interval, "housekeeping_waits_for_store")
 
     async def once(self) -> None:
         """Do all of it once. Raises StoreError when the database cannot answer."""

@@ -2,19 +2,14 @@
 
 __all__ = ["NoticeKeeping"]
 
-import asyncio
 import dataclasses
 
-import structlog
-
 from admin.services.channels import sealed_context
+from admin.services.rounds import go_round
 from admin.services.sealing import Sealer
 from admin.stores.channels import ChannelStore, Sealed
 from admin.stores.notices_kept import NoticesKept
-from gateway.core.errors import StoreError
 from gateway.ports import Clock
-
-log = structlog.get_logger(__name__)
 
 _AT_ONCE = 500
 # Whoever is trying it for the last time may need a while to write that down.
@@ -44,12 +39,7 @@ class NoticeKeeping:
 
     async def run(self) -> None:
         """Do all of it, again and again, for as long as it is left to."""
-        while True:
-            try:
-                await self.once()
-            except StoreError as error:
-                log.warning("notice_keeping_waits_for_store", cause=str(error))
-            await asyncio.sleep(self._interval)
+        await go_round(self.once, self._interval, "notice_keeping_waits_for_store")
 
     async def once(self) -> None:
         """Do all of it once. Raises StoreError when the database cannot answer."""

@@ -2,15 +2,14 @@
 
 __all__ = ["Kept", "UsageRetention"]
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from admin.services.rounds import go_round
 from admin.stores.usage_retention import UsageRetentionStore
-from gateway.core.errors import StoreError
 from gateway.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -47,12 +46,7 @@ class UsageRetention:
 
     async def run(self) -> None:
         """Do all of it, again and again, for as long as it is left to."""
-        while True:
-            try:
-                await self.once()
-            except StoreError as error:
-                log.warning("usage_retention_waits_for_store", cause=str(error))
-            await asyncio.sleep(self._interval)
+        await go_round(self.once, self._interval, "usage_retention_waits_for_store")
 
     async def once(self) -> None:
         """Do all of it once. Raises StoreError when the database cannot answer."""
