@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 import structlog
 from aiohttp import hdrs, web
 
-from admin.api.events import FOLLOWING, ended, event, heartbeat
 from admin.api.exchange import ASK_AGAIN, CALLER, REQUEST_ID
 from admin.api.problems import Declined, Problem
 from admin.api.reading import checked_id, parsed_query
@@ -21,10 +20,10 @@ from admin.core.caller import Caller
 from admin.operations.asked import Asked
 from admin.operations.usage_streams import EXPORTS, TAILS, ArrivedDocuments
 from admin.services.catalogue import Services
+from admin.wire.events import FOLLOWING, ended, event, heartbeat
 from admin.wire.streams import (
-    CSV,
     EVENTS,
-    JSONL,
+    FILE_TYPES,
     STREAMS,
     RequestExportQuery,
     RequestTailQuery,
@@ -35,11 +34,6 @@ from admin.wire.streams import (
 _WRITE_SECONDS: Final = 60.0
 # How long a tail whose time is over goes on while there is more at once.
 _OVERTIME_SECONDS: Final = 30.0
-
-_FORMS: Final[Mapping[str, str]] = {
-    "csv": f"{CSV}; charset=utf-8; header=present",
-    "jsonl": JSONL,
-}
 
 _log = structlog.get_logger()
 
@@ -159,7 +153,7 @@ def _export(one: Stream, services: Services, places: _Places) -> Handler:
         form = asked.the_query(RequestExportQuery).format
         file = f"requests-{next(iter(asked.ids.values()))}.{form}"
         headers: dict[str, str] = {
-            hdrs.CONTENT_TYPE: _FORMS[form],
+            hdrs.CONTENT_TYPE: FILE_TYPES[form],
             hdrs.CONTENT_DISPOSITION: f'attachment; filename="{file}"',
         }
         with places.one(request[CALLER]):

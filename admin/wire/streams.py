@@ -3,6 +3,7 @@
 __all__ = [
     "CSV",
     "EVENTS",
+    "FILE_TYPES",
     "JSONL",
     "STREAMS",
     "RequestExportQuery",
@@ -11,6 +12,7 @@ __all__ = [
     "stream",
 ]
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -23,6 +25,11 @@ from admin.wire.usage import RequestDocument, Status
 CSV: Final = "text/csv"
 JSONL: Final = "application/jsonl"
 EVENTS: Final = "text/event-stream"
+# The media type of a file, by the name of its form.
+FILE_TYPES: Final[Mapping[str, str]] = {
+    "csv": f"{CSV}; charset=utf-8; header=present",
+    "jsonl": JSONL,
+}
 
 
 class RequestTailQuery(Request):

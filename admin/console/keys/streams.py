@@ -18,9 +18,9 @@ from admin.console.keys.single import followed, kept, request_filter
 from admin.console.page import Page, Unfit, Visit
 from admin.core.caller import Permission
 from admin.operations.usage_streams import EXPORTS, TAILS, ArrivedDocuments
-from admin.wire.streams import CSV, EVENTS, JSONL, RequestExportQuery, RequestTailQuery
+from admin.wire.events import FOLLOWING, event
+from admin.wire.streams import EVENTS, FILE_TYPES, RequestExportQuery, RequestTailQuery
 
-_TYPES: Final = {"csv": f"{CSV}; charset=utf-8; header=present", "jsonl": JSONL}
 # A browser comes back by itself, with what it has seen last: so who is signed out is noticed at the latest then.
 _FOLLOWED_SECONDS: Final = 30.0
 _ASKED_EVERY_SECONDS: Final = 2.0
@@ -40,7 +40,7 @@ async def _file(visit: Visit) -> web.StreamResponse:
     async with aclosing(lines):
         # Before the status is sent: a database that is away is a page that says so, and no empty file.
         first = await anext(lines)
-        answer = _answer(_TYPES[form])
+        answer = _answer(FILE_TYPES[form])
         answer.headers[hdrs.CONTENT_DISPOSITION] = (
             f'attachment; filename="requests-{key_id}.{form}"'
         )
@@ -86,9 +86,9 @@ async def _send(
     answer.headers["X-Accel-Buffering"] = "no"
     arrived = await anext(arrivals)
     await answer.prepare(visit.request)
-    await _write(answer, f"retry: 1000\nid: {arrived.position}\n\n".encode())
+    await _write(answer, FOLLOWING + f"id: {arrived.position}\n\n".encode())
     async for arrived in arrivals:
-        await _write(answer, _events(arrived))
+        await _write(answer, b"".join(event(arrived.position, one) for one in arrived.requests))
         now = loop.time()
         if now - begun > _FOLLOWED_SECONDS or _has_gone(visit.request):
             break
@@ -107,13 +107,6 @@ def _until_they_go(request: web.Request) -> Iterator[None]:
     except (ConnectionError, TimeoutError):
         if request.transport is not None:
             request.transport.abort()
-
-
-def _events(arrived: ArrivedDocuments) -> bytes:
-    return b"".join(
-        f"id: {arrived.position}\nevent: request\ndata: {one.model_dump_json()}\n\n".encode()
-        for one in arrived.requests
-    )
 
 
 def _seen(request: web.Request) -> int | None:
