@@ -16,8 +16,8 @@ from admin.api.app import api_app, malformed_answer
 from admin.api.authorize import authorize_routes
 from admin.plane.checking import forward_auth
 from admin.plane.console_mounting import mount_console
+from admin.plane.delivering import delivering
 from admin.plane.gathering import Gatherer
-from admin.plane.notifying import notifying
 from admin.plane.operations import operations_routes
 from admin.plane.overview import Source, overview_of
 from admin.plane.readiness import State
@@ -78,7 +78,7 @@ async def _listening(
         crew = await stack.enter_async_context(Crew())
         _ = crew.start("housekeeping", services.housekeeping.run())
         _ = crew.start("usage-retention", usage_retention(settings, door).run())
-        await stack.enter_async_context(notifying(settings, door))
+        await stack.enter_async_context(delivering(settings, door))
         _ = crew.start("alerts", services.alerting.run())
         app = api_app(
             services,
