@@ -129,18 +129,16 @@ async def test_mistyped_keys_cost_no_store_anything(
             before = await done()
             while (await settled(done))[1] != before[1]:
                 before = await done()
-        began_at = time.monotonic()
         answers = {
             (reply.status, reply.code) for reply in map(line.ask, map("Bearer {}".format, wrong))
         }
-        took_seconds = time.monotonic() - began_at
         after = await done()
     await watcher.close()
 
     assert answers == {(401, "malformed_key")}
     assert after[1] == before[1]
-    # Heartbeats and the feed go on meanwhile.
-    assert after[0] - before[0] < 20 + 20 * took_seconds
+    # Heartbeats and the feed go on meanwhile, some 20 commands a second.
+    assert after[0] - before[0] < len(wrong) / 4
 
 
 def test_no_success_after_expiry(new_site: NewSite) -> None:

@@ -228,7 +228,8 @@ def test_too_many_connections_harm_only_those_above(
 
     eventually(lambda: open_files(pid) < FILES_MAX, "files to be free again")
     assert gateway.ask("POST", "/pub/again", secret, body=b"x").status == 200
-    assert share < 0.2
+    # One that spins uses all of a core.
+    assert share < 0.4
 
 
 def open_files(pid: int) -> int:
