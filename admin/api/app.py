@@ -22,7 +22,6 @@ from admin.api.authentication import Doorkeeper
 from admin.api.docs_page import docs_routes
 from admin.api.exchange import ASK_AGAIN, CALLER, REQUEST_ID, Again, address_of, problem_answer
 from admin.api.faults import declined
-from admin.api.openapi import openapi_document
 from admin.api.problems import Declined, Problem
 from admin.api.terms import IMPORT_BYTES_MAX
 from admin.core.forwarded import PREFIX
@@ -66,7 +65,7 @@ def api_app(  # noqa: PLR0913 -- all but the first three have a good default
         client_max_size=IMPORT_BYTES_MAX,
     )
     app.on_response_prepare.append(_mark)
-    app.add_routes(docs_routes(openapi_document(docs_url)))
+    app.add_routes(docs_routes(docs_url))
     by_path = sorted(ENDPOINTS, key=lambda one: one.path)
     for path, found in groupby(by_path, key=lambda one: one.path):
         _add(app, path, list(found), services)
