@@ -13,12 +13,13 @@ from gateway.core.credential import Presented
 from gateway.core.headers import Arrival, crossing_lines
 from gateway.core.places import Places
 from gateway.http.front import Front
+from gateway.upstream.wire import Head
 
 _SCHEME: Final = "http"
 
 
-class RequestHead(Protocol):
-    """The head of a request, as aiohttp's parser has it: a class of its own where that is compiled."""
+class RequestHead(Head, Protocol):
+    """The head of a request."""
 
     @property
     def method(self) -> str:
@@ -36,28 +37,8 @@ class RequestHead(Protocol):
         ...
 
     @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The fields, by name."""
-        ...
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The fields, as they came."""
-        ...
-
-    @property
-    def should_close(self) -> bool:
-        """Whether the connection ends with this request."""
-        ...
-
-    @property
     def upgrade(self) -> bool:
         """Whether it asks for another protocol."""
-        ...
-
-    @property
-    def chunked(self) -> bool:
-        """Whether the body comes in chunks."""
         ...
 
 

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, Protocol, cast
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpResponseParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from multidict import CIMultiDictProxy
 
 from gateway.core.headers import response_lines
 from gateway.core.refusal import Refusal
 from gateway.core.retry import Failure
 from gateway.upstream.bounds import UpstreamError
 from gateway.upstream.targets import Target
-from gateway.upstream.wire import Wire
+from gateway.upstream.wire import Head, Wire
 
 _LINE_BYTES_MAX = 16_384
 _FIELDS_MAX = 256
@@ -29,32 +28,12 @@ _SWITCHING = 101
 _HEAD_KEPT = 4096
 
 
-class AnswerHead(Protocol):
-    """The head of an answer, as aiohttp's parser has it: a class of its own where that is compiled."""
+class AnswerHead(Head, Protocol):
+    """The head of an answer."""
 
     @property
     def code(self) -> int:
         """The status."""
-        ...
-
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The fields, by name."""
-        ...
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The fields, as they came."""
-        ...
-
-    @property
-    def should_close(self) -> bool:
-        """Whether the connection ends with this answer."""
-        ...
-
-    @property
-    def chunked(self) -> bool:
-        """Whether the body comes in chunks."""
         ...
 
 

@@ -1,15 +1,40 @@
 """A connection as transports and aiohttp's parsers see it: aiohttp's BaseProtocol, but a class that can be compiled."""
 
-__all__ = ["Wire"]
+__all__ = ["Head", "Wire"]
 
 import asyncio
 import contextlib
-from typing import cast
+from typing import Protocol, cast
 
 from aiohttp.tcp_helpers import tcp_nodelay
+from multidict import CIMultiDictProxy
 
 # What a transport raises that cannot pause, or is closed already.
 _CANNOT_PAUSE = (AttributeError, NotImplementedError, RuntimeError)
+
+
+class Head(Protocol):
+    """What aiohttp's parsers say of a message before its body; theirs are compiled, and have no class in common."""
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The fields, by name."""
+        ...
+
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields, as they came."""
+        ...
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection ends with this message."""
+        ...
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        ...
 
 
 class Wire:
@@ -37,10 +62,6 @@ class Wire:
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has gone."""
         self.transport = None
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        raise NotImplementedError
 
     def eof_received(self) -> bool | None:
         """No more will come; the transport closes then."""
