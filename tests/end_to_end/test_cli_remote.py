@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pytest
 import structlog
@@ -53,64 +53,99 @@ class Said(NamedTuple):
         return Said(self.code, lasting(self.out), lasting(self.err))
 
 
+class Objects(dict[str, str]):
+    """New objects for one command, by the name that stands for them; made when the command names them."""
+
+    def __init__(self, desk: Desk, number: int, folder: Path) -> None:
+        """`number` tells those of one command from those of another."""
+        super().__init__()
+        self._desk = desk
+        self._number = number
+        self._folder = folder
+
+    def __missing__(self, name: str) -> str:
+        """Make it, and what goes with it."""
+        for names, make in self._MAKERS.items():
+            if name in names:
+                self.update(zip(names, make(self), strict=True))
+                return self[name]
+        raise KeyError(name)
+
+    def _account(self) -> Iterator[str]:
+        account = self._desk.ask(create_account(name="Acme"))
+        self._desk.ask(approve_access(account.id))
+        key = self._desk.ask(create_key(account=account.id, name="live-dns-ci"))
+        self._desk.ask(rotate_key(key.id, overlap="1h"))
+        yield from (account.id, key.id, key.secret, key.secrets[0].id)
+
+    def _fresh(self) -> Iterator[str]:
+        yield self._desk.ask(create_account(name="Core")).id
+
+    def _waiting(self) -> Iterator[str]:
+        waiting = self._desk.ask(create_account(name="Bolt"))
+        self._desk.ask(request_access(waiting.id, note="for CI"))
+        yield waiting.id
+
+    def _user(self) -> Iterator[str]:
+        email = f"user{self._number}@example.com"
+        user = create_user(email=email, name="Jo", role="member", account=self["account"])
+        yield from (self._desk.ask(user).id, email)
+
+    def _new_email(self) -> Iterator[str]:
+        yield f"new{self._number}@example.com"
+
+    def _token(self) -> Iterator[str]:
+        yield self._desk.ask(create_token(name="deploy", role="admin")).id
+
+    def _channel(self) -> Iterator[str]:
+        hook = create_channel(
+            kind="webhook",
+            name="desk",
+            account=self["account"],
+            url="https://hooks.example.com/",
+            # Nothing is to be under way while two of these are compared.
+            events=["nothing.happens"],
+        )
+        yield self._desk.ask(hook).id
+
+    def _file(self) -> Iterator[str]:
+        file = self._folder / f"keys-{self._number}.jsonl"
+        value = f"old-value-number-{self._number:04}"
+        file.write_text(json.dumps({"account": self["account"], "name": "old", "value": value}))
+        yield str(file)
+
+    _MAKERS: ClassVar[Mapping[tuple[str, ...], Callable[["Objects"], Iterator[str]]]] = {
+        ("account", "key", "key_token", "old_secret"): _account,
+        ("fresh",): _fresh,
+        ("waiting",): _waiting,
+        ("user", "email"): _user,
+        ("new_email",): _new_email,
+        ("token",): _token,
+        ("channel",): _channel,
+        ("file",): _file,
+    }
+
+
+# What there is to be before a command that does not name it.
+THERE: Mapping[str, str] = {"channels": "channel", "users": "user", "tokens": "token"}
+
+
 class Stage:
     """An installation that runs, with two ways to it."""
 
-    def __init__(self, site: Site, api: str, token: str, folder: Path) -> None:
-        """`token` may do everything."""
+    def __init__(self, site: Site, api: str, token: str, folder: Path, desk: Desk) -> None:
+        """`token` may do everything, and so may whoever is at the `desk`."""
         self.config = site.config
         self.api = api
         self.token = token
         self.folder = folder
+        self._desk = desk
         self._count = 0
 
-    def prepared(self) -> Mapping[str, str]:
+    def objects(self) -> Objects:
         """The ids of new objects, for one command."""
         self._count += 1
-        backend = LocalBackend(self.config)
-        try:
-            return self._made(Desk(backend, Output.to_stdout(is_json=True)))
-        finally:
-            backend.close()
-
-    def _made(self, desk: Desk) -> Mapping[str, str]:
-        account = desk.ask(create_account(name="Acme"))
-        desk.ask(approve_access(account.id))
-        fresh = desk.ask(create_account(name="Core"))
-        waiting = desk.ask(create_account(name="Bolt"))
-        desk.ask(request_access(waiting.id, note="for CI"))
-        key = desk.ask(create_key(account=account.id, name="live-dns-ci"))
-        desk.ask(rotate_key(key.id, overlap="1h"))
-        email = f"user{self._count}@example.com"
-        user = desk.ask(create_user(email=email, name="Jo", role="member", account=account.id))
-        token = desk.ask(create_token(name="deploy", role="admin"))
-        hook = desk.ask(
-            create_channel(
-                kind="webhook",
-                name="desk",
-                account=account.id,
-                url="https://hooks.example.com/",
-                # Nothing is to be under way while two of these are compared.
-                events=["nothing.happens"],
-            )
-        )
-        file = self.folder / f"keys-{self._count}.jsonl"
-        line = {"account": account.id, "name": "old", "value": f"old-value-number-{self._count:04}"}
-        file.write_text(json.dumps(line) + "\n")
-        return {
-            "account": account.id,
-            "fresh": fresh.id,
-            "waiting": waiting.id,
-            "key": key.id,
-            "key_token": key.secret,
-            "old_secret": key.secrets[0].id,
-            "user": user.id,
-            "email": email,
-            "new_email": f"new{self._count}@example.com",
-            "token": token.id,
-            "file": str(file),
-            "channel": hook.id,
-        }
+        return Objects(self._desk, self._count, self.folder)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +158,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with _site(sections) as site:
         gateway = site.start(whole=True)
         token = site.operator.cli("tokens", "create", "--name", "t", "--role", "admin")["secret"]
-        yield Stage(site, gateway.admin_url, token, tmp_path_factory.mktemp("files"))
+        backend = LocalBackend(site.config)
+        try:
+            desk = Desk(backend, Output.to_stdout(is_json=True))
+            yield Stage(site, gateway.admin_url, token, tmp_path_factory.mktemp("files"), desk)
+        finally:
+            backend.close()
 
 
 Run = Callable[..., Said]
@@ -155,9 +195,12 @@ def both(stage: Stage, run: Run, words: str, *more: str) -> tuple[Said, Said]:
         ("-c", str(stage.config)),
         ("--api", stage.api, "--token", stage.token),
     ):
-        ids = stage.prepared()
-        given = [word.format(**ids) for word in words.split()]
-        said.append(run(*given, *where, *more, stdin=ids["key_token"] + "\n"))
+        ids = stage.objects()
+        given = [word.format_map(ids) for word in words.split()]
+        if given[0] in THERE:
+            _ = ids[THERE[given[0]]]
+        stdin = ids["key_token"] + "\n" if given[0] == "verify" else ""
+        said.append(run(*given, *where, *more, stdin=stdin))
     return said[0], said[1]
 
 
@@ -360,7 +403,7 @@ def test_a_wrong_token_is_refused_and_not_shown(stage: Stage, run: Run) -> None:
 def test_a_list_goes_on(stage: Stage, run: Run) -> None:
     """Whoever sees one page is told that there are more, and how to come by them."""
     where = ("--api", stage.api, "--token", stage.token)
-    stage.prepared()
+    _ = [stage.objects()["account"] for _ in range(3)]
     said = run("accounts", "list", "--limit", "1", *where)
     cursor = re.search(r"--cursor (\S+)", said.err)
     assert cursor is not None
