@@ -2,6 +2,8 @@
 
 __all__ = ["mount_console"]
 
+import functools
+
 from aiohttp import web
 
 from admin.api.exchange import REQUEST_ID, address_of
@@ -27,10 +29,10 @@ def mount_console(
 ) -> None:
     """Add the console to the app of the admin API, after everything else that is served there."""
     trusted = Networks(settings.listen.trusted_proxies)
-    assets = Assets()
+    assets, renderer = _looks()
     console = Console(
         services=services,
-        renderer=Renderer(assets),
+        renderer=renderer,
         sealer=services.console.sealer,
         clock=clock,
         terms=_terms(settings),
@@ -41,6 +43,13 @@ def mount_console(
         overview=overview,
     )
     app.add_routes(console_routes(console, assets, PAGES, OPEN_PAGES))
+
+
+@functools.cache
+def _looks() -> tuple[Assets, Renderer]:
+    """Files and templates: the same for every console of a process, which compiles each template once."""
+    assets = Assets()
+    return assets, Renderer(assets)
 
 
 def _provider(settings: Settings, clock: Clock) -> Provider | None:

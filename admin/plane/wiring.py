@@ -97,11 +97,15 @@ class _Parts:
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, door: Door | None = None, clock: Clock | None = None
+    settings: Settings,
+    door: Door | None = None,
+    clock: Clock | None = None,
+    hashes: SlowHashes | None = None,
 ) -> AsyncIterator[Services]:
     """The services, on open stores. Raises Misuse for a database that has another schema, or none.
 
-    Checks ask the admission of `door`; a command has none, and gets one for the occasion.
+    Checks ask the admission of `door`; a command has none, and gets one for the occasion. `hashes`, which are
+    closed in the end, are for passwords and for what is imported; without them they cost what they must.
     """
     shared = redis_url(revealed(settings.redis.url), settings.data_dir)
     async with contextlib.AsyncExitStack() as stack:
@@ -114,7 +118,7 @@ async def opened(
         # One thread: a token is hashed at its first use in this process, and not again.
         verifier = Verifier(verify, threads=1, waiting_max=_TOKENS_WAITING_MAX)
         stack.callback(verifier.close)
-        hashes = SlowHashes()
+        hashes = hashes or SlowHashes()
         stack.callback(hashes.close)
         peppers = functools.cache(
             lambda: load_peppers(settings.data_dir, revealed(settings.keys.pepper))

@@ -1,9 +1,10 @@
 """The console as it is served: a real socket, a real database, a real Valkey, two accounts, and people of each role."""
 
-__all__ = ["PASSWORD", "Account", "Browsing", "House", "Person", "housed"]
+__all__ = ["NO_TLS", "PASSWORD", "Account", "Browsing", "House", "Person", "housed"]
 
 import contextlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +21,13 @@ from admin.plane.overview import Source, overview_of
 from admin.plane.wiring import opened
 from admin.services.catalogue import Services
 from admin.services.channels import NewChannel
+from admin.services.hashing import SlowHashes
 from admin.services.keys import NewKey
 from admin.services.sign_ins import user_caller
 from admin.services.users import NewUser
 from admin.stores.users import UserView
 from gateway.settings import load
+from gateway.stores.secret_hash import CostClass, hash_token
 from tests.admin.api.stand import DOCS_URL, listening, write_settings
 from tests.doubles import ManualClock
 
@@ -34,6 +37,8 @@ PASSWORD = "correct horse battery staple"
 NOBODY = Gatherer(
     {}, lambda: b"", lambda: {"status": "ready", "redis": "ok", "sql": "ok"}, Ended(None)
 )
+# Nothing here speaks TLS; to read the machine's certificates takes longer than most tests.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _CSRF = re.compile(r'name="_csrf" value="([^"]+)"')
 
 
@@ -91,7 +96,7 @@ class House:
     @contextlib.asynccontextmanager
     async def browsing(self, who: Person | None = None) -> AsyncIterator["Browsing"]:
         """A browser without a screen: cookies, and forms as a browser sends them."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30, verify=NO_TLS) as client:
             if who is not None:
                 client.cookies.set("keywright", who.token, domain="127.0.0.1")
             yield Browsing(client, self.url)
@@ -191,6 +196,11 @@ async def _account(services: Services, name: str) -> Account:
     return Account(account.id, name, member, ids, frozenset(ids.values()) | {name, member.email})
 
 
+def _quick_hashes() -> SlowHashes:
+    """Passwords are hashed as keys are; what a password must cost is tested where that is decided (tests/stores)."""
+    return SlowHashes(lambda text, _: hash_token(text, CostClass.GENERATED))
+
+
 @contextlib.asynccontextmanager
 async def housed(
     folder: Path,
@@ -214,7 +224,7 @@ async def housed(
     settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
     clock = clock or ManualClock()
     source = Source(folder / "keywright.yaml", {})
-    async with opened(settings, clock=clock) as services:
+    async with opened(settings, clock=clock, hashes=_quick_hashes()) as services:
         app = api_app(
             services,
             clock,

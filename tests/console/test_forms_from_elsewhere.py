@@ -6,7 +6,7 @@ import httpx
 
 from admin.core.caller import Role
 from admin.services.keys import NewKey
-from tests.console.stand import ADMIN, House
+from tests.console.stand import ADMIN, NO_TLS, House
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -80,7 +80,7 @@ async def test_no_site_may_read_us_with_credentials(house: House) -> None:
 
 async def test_cookies_under_tls(house: House) -> None:
     """Under TLS every cookie is Secure, of this host alone, and out of reach of scripts (V04)."""
-    async with httpx.AsyncClient(base_url=house.url) as client:
+    async with httpx.AsyncClient(base_url=house.url, verify=NO_TLS) as client:
         answer = await client.get("/sign-in", headers={"X-Forwarded-Proto": "https"})
 
     [cookie] = answer.headers.get_list("set-cookie")

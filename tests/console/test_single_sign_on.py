@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.console.oidc_provider import CLIENT, SECRET, LittleProvider, providing
-from tests.console.stand import Browsing, House, housed
+from tests.console.stand import NO_TLS, Browsing, House, housed
 from tests.doubles import ManualClock
 from tests.fixtures_sql import free_port
 
@@ -55,7 +55,7 @@ async def to_provider(browser: Browsing, path: str = "/sign-in/with") -> str:
     """Where the provider sends the browser back to."""
     asked = await browser.get(path)
     assert asked.status_code == 303
-    async with httpx.AsyncClient() as elsewhere:
+    async with httpx.AsyncClient(verify=NO_TLS) as elsewhere:
         answer = await elsewhere.get(asked.headers["Location"])
     return str(answer.headers["Location"])
 
