@@ -1,125 +1,51 @@
 """The whole ways of people, in a real browser against a whole gateway: from nothing to a key and its end."""
 
-import asyncio
-import contextlib
 import re
 import subprocess
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 from playwright.async_api import Browser, expect
 from playwright.async_api import Page as Tab
 
-from admin.core.caller import Role
-from admin.services.catalogue import Services
-from admin.services.users import NewUser
 from tests.console.browser import picture
+from tests.console.staging import (
+    CustomerLink,
+    Stage,
+    go,
+    press,
+    says,
+    staged,
+    until_said,
+    window,
+)
 from tests.console.stand import PASSWORD
-from tests.fixtures_gateway import OPERATOR, Gateway, NewSite, Site, free_port
+from tests.fixtures_gateway import NewSite
 
-_LONG_MS = 30_000
 RECEIPT = r"Enforced on (\d+) of \1 workers? in \d+ ms"
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A whole gateway, the links by which an admin and a customer get in, and the customer's account."""
-
-    site: Site
-    gateway: Gateway
-    set_up: str
-    invitation: str
-
-    async def status(self, token: str) -> int:
-        """What the proxy says to this key."""
-        return (await asyncio.to_thread(self.gateway.ask, "GET", "/pub/x", token)).status
+@pytest.fixture(scope="module")
+def stage(new_module_site: NewSite) -> Stage:
+    """One gateway for all ways: each has an account of its own."""
+    return staged(new_module_site)
 
 
-async def staged(new_site: NewSite) -> Stage:
-    """The gateway of somebody who wants every account to request access."""
-    site = new_site(
-        listen={"host": "127.0.0.1", "port": free_port()},
-        accounts={"default_plan": "starter", "default_api_access": "disabled"},
-    )
-    gateway = await asyncio.to_thread(site.start, whole=True)
-    account = site.operator.account
-
-    async def links(services: Services) -> tuple[str, str]:
-        new = NewUser("lin@example.com", "Lin", Role.MEMBER, account)
-        user = await services.users.create(OPERATOR, new)
-        entry = services.console.entry_links
-        invited = await entry.invite(OPERATOR, user.id)
-        return str(await entry.to_set_up()), invited.token
-
-    set_up, invitation = await asyncio.to_thread(site.operator.act, links)
-    return Stage(site, gateway, set_up, invitation)
-
-
-@contextlib.asynccontextmanager
-async def window(browser: Browser, stage: Stage, *, has_scripts: bool) -> AsyncIterator[Tab]:
-    """Somebody's own window."""
-    context = await browser.new_context(
-        base_url=stage.gateway.admin_url,
-        java_script_enabled=has_scripts,
-        locale="en-GB",
-        timezone_id="UTC",
-        reduced_motion="reduce",
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    context.set_default_timeout(_LONG_MS)
-    try:
-        yield await context.new_page()
-    finally:
-        await context.close()
-
-
-async def press(tab: Tab, name: str) -> None:
-    """Press the button of this name."""
-    await tab.get_by_role("button", name=name).first.click()
-
-
-async def go(tab: Tab, name: str) -> None:
-    """Follow the link of this name."""
-    await tab.get_by_role("link", name=name, exact=True).first.click()
-
-
-async def says(tab: Tab, words: str | re.Pattern[str]) -> None:
-    """Wait until the page says so."""
-    await expect(tab.locator("main")).to_contain_text(words, timeout=_LONG_MS)
-
-
-async def until_said(tab: Tab, words: str | re.Pattern[str]) -> None:
-    """Load the page again until it says so: usage is written a moment after the answer."""
-    async with asyncio.timeout(_LONG_MS / 1000):
-        while True:
-            told = await tab.locator("main").inner_text()
-            if re.search(words, told):
-                return
-            await tab.reload()
-
-
-async def operator_sets_up(tab: Tab, stage: Stage) -> None:
-    """The first admin gets in by the printed link."""
-    await tab.goto(f"/set-up/{stage.set_up}")
-    await tab.get_by_label("Your name").fill("Grace")
-    await tab.get_by_label("Your e-mail address").fill("grace@example.com")
-    await tab.get_by_label("A password").fill(PASSWORD)
-    await tab.get_by_label("The password again").fill(PASSWORD)
-    await press(tab, "Set up")
-    await says(tab, "The console is set up")
-
-
-async def customer_gets_in(tab: Tab, stage: Stage) -> None:
-    """A customer chooses a password by the link they were sent."""
-    await tab.goto(f"/invited/{stage.invitation}")
+async def gets_in(tab: Tab, path: str, email: str) -> None:
+    """Somebody chooses a password by the link they were sent, and signs in with it."""
+    await tab.goto(path)
     for label in ("A password", "The password again"):
         await tab.get_by_label(label).fill(PASSWORD)
     await tab.locator("main button[type=submit]").first.click()
-    await tab.get_by_label("E-mail address").fill("lin@example.com")
+    await signs_in(tab, email)
+
+
+async def signs_in(tab: Tab, email: str) -> None:
+    """By the form."""
+    await tab.get_by_label("E-mail address").fill(email)
     await tab.get_by_label("Password").fill(PASSWORD)
     await press(tab, "Sign in")
-    await says(tab, "Lin")
+    await says(tab, "Welcome")
 
 
 async def secret_on(tab: Tab, *, has_scripts: bool) -> str:
@@ -127,7 +53,7 @@ async def secret_on(tab: Tab, *, has_scripts: bool) -> str:
     await says(tab, "This page is shown once")
     if not has_scripts:
         await tab.locator("noscript summary").first.click()
-        return await tab.locator("noscript code").first.inner_text(timeout=_LONG_MS)
+        return await tab.locator("noscript code").first.inner_text(timeout=30_000)
     await expect(tab.locator("#secret")).to_contain_text("•")
     await tab.get_by_role("button", name="Copy the key").click()
     await expect(tab.get_by_role("button", name="Copied")).to_be_visible()
@@ -149,12 +75,13 @@ class Customer:
 
     stage: Stage
     tab: Tab
+    link: CustomerLink
     has_scripts: bool
 
     async def asks_for_access(self) -> None:
         """From the invitation to the request."""
         tab = self.tab
-        await customer_gets_in(tab, self.stage)
+        await gets_in(tab, self.link.path, self.link.email)
         await go(tab, "API access")
         await says(tab, "API Access is currently disabled on your account.")
         await picture(tab, "access")
@@ -215,40 +142,31 @@ class Customer:
         assert await self.stage.status(secret) == 401
 
 
-async def operator_approves(tab: Tab, stage: Stage) -> None:
-    """The operator's way: set up, find who waits, and why, and let them in."""
-    await operator_sets_up(tab, stage)
-    await tab.goto("/")
-    await go(tab, "Requests for access")
-    await says(tab, "our DNS zones")
-    await press(tab, "Approve")
-    await says(tab, "API access is on")
-
-
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no-scripts"])
-async def test_the_customers_way(new_site: NewSite, browser: Browser, *, has_scripts: bool) -> None:
+async def test_the_customers_way(stage: Stage, browser: Browser, *, has_scripts: bool) -> None:
     """Request access, be approved, make a key, call with it, see the line, rotate, end the old, revoke: all of it
     works in the browser, with scripts and without, and counts at the proxy at once.
     """
-    stage = await staged(new_site)
+    name = "Lin" if has_scripts else "Kim"
     async with (
-        window(browser, stage, has_scripts=has_scripts) as admin,
+        window(browser, stage, has_scripts=has_scripts, is_admin=True) as admin,
         window(browser, stage, has_scripts=has_scripts) as tab,
     ):
-        customer = Customer(stage, tab, has_scripts)
+        customer = Customer(stage, tab, await stage.customer(name), has_scripts)
         await customer.asks_for_access()
-        await operator_approves(admin, stage)
+        await admin.goto("/access-requests")
+        await says(admin, "our DNS zones")
+        await press(admin, f"Approve {name}")
+        await says(admin, "API access is on")
         first = await customer.makes_a_key()
         await customer.sees_the_call()
         second = await customer.rotates(first)
         await customer.revokes(second)
 
 
-async def test_a_key_is_made_with_the_keyboard_alone(new_site: NewSite, browser: Browser) -> None:
+async def test_a_key_is_made_with_the_keyboard_alone(stage: Stage, browser: Browser) -> None:
     """Who uses no pointer comes from the menu to a new secret by Tab, Space and Enter."""
-    stage = await staged(new_site)
-    async with window(browser, stage, has_scripts=True) as tab:
-        await operator_sets_up(tab, stage)
+    async with window(browser, stage, has_scripts=True, is_admin=True) as tab:
         await tab.goto(f"/keys/new?account={stage.site.operator.account}")
         await reach(tab, "name")
         await tab.keyboard.type("live-billing-invoices")
@@ -274,3 +192,84 @@ async def reach(tab: Tab, name: str) -> None:
             assert outline != "none"
             return
     pytest.fail(f"no way leads to {name} by Tab")
+
+
+async def test_the_operators_way(stage: Stage, browser: Browser) -> None:
+    """From the link that the start prints: a password, an account and its user, who is denied and then approved."""
+    async with (
+        window(browser, stage, has_scripts=True) as tab,
+        window(browser, stage, has_scripts=True) as customer,
+    ):
+        await sets_up(tab, stage)
+        link = await makes_a_customer(tab)
+        await gets_in(customer, link, "ines@initech.example")
+        await decides(tab, customer)
+        await looks_after_all(tab)
+
+
+async def sets_up(tab: Tab, stage: Stage) -> None:
+    """The first admin gets in by the printed link, once, and comes back with the password."""
+    await tab.goto(stage.printed_path)
+    await tab.get_by_label("Your name").fill("Grace")
+    await tab.get_by_label("Your e-mail address").fill("grace@example.com")
+    await tab.get_by_label("A password").fill(PASSWORD)
+    await tab.get_by_label("The password again").fill(PASSWORD)
+    await press(tab, "Set up")
+    await says(tab, "The console is set up, and you are its first admin.")
+    await press(tab, "Sign out")
+    await tab.goto(stage.printed_path)
+    await says(tab, "This link works no longer")
+    await tab.goto("/sign-in")
+    await signs_in(tab, "grace@example.com")
+
+
+async def makes_a_customer(tab: Tab) -> str:
+    """An account, a user in it, and the path of the link by which they get in."""
+    await go(tab, "Accounts")
+    await tab.get_by_label("Name").fill("Initech")
+    await press(tab, "Create the account")
+    await says(tab, "The account 'Initech' is there.")
+    account = tab.url.rpartition("/")[2]
+    await go(tab, "Users")
+    await go(tab, "New user")
+    await tab.get_by_label("E-mail").fill("ines@initech.example")
+    await tab.get_by_label("Name", exact=True).fill("Ines")
+    await tab.get_by_label("Account", exact=True).select_option(label=f"Initech ({account})")
+    await press(tab, "Create the user")
+    await says(tab, "Ines is a user.")
+    await press(tab, "Make a link")
+    await says(tab, "It works once")
+    return "/" + (await tab.locator("#link").inner_text()).split("/", 3)[3]
+
+
+async def decides(tab: Tab, customer: Tab) -> None:
+    """Denied with a reason, which the customer reads; asked again, and approved."""
+    for note in ("to try it", "to print TPS reports"):
+        await customer.goto("/access")
+        await customer.get_by_label("What do you want it for?").fill(note)
+        await press(customer, "Request API Access")
+        await says(customer, "Requested")
+        await tab.goto("/access-requests")
+        await says(tab, note)
+        if note == "to try it":
+            await tab.get_by_label("Reason").first.fill("say more")
+            await press(tab, "Deny Initech")
+            await says(tab, "API access is denied to 'Initech'")
+            await customer.reload()
+            await says(customer, "say more")
+    await press(tab, "Approve Initech")
+    await says(tab, "API access is on for 'Initech'")
+    await customer.reload()
+    await says(customer, "The endpoint")
+
+
+async def looks_after_all(tab: Tab) -> None:
+    """How the gateway is, how it is configured, and who did what: the log proves itself."""
+    await go(tab, "Gateway")
+    await says(tab, re.compile(r"control plane\s*Ready"))
+    await go(tab, "Configuration")
+    await says(tab, "Nothing: the file says what is in force.")
+    await go(tab, "Audit log")
+    await says(tab, re.compile(r"grace@example\.com[\s\S]*access: approve"))
+    await go(tab, "Is it whole?")
+    await says(tab, "The log is whole")
