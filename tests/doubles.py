@@ -19,7 +19,7 @@ from gateway.core.errors import StoreError, StoreName
 from gateway.core.keys import KeyDigest
 from gateway.core.limits import MICRO, Bucket, BucketLevel, Grant, take_all
 from gateway.core.meter import Meter
-from gateway.core.quota import NO_EXTRA, Heard, Pot, lend, month_at
+from gateway.core.quota import NO_EXTRA, Granted, Heard, Pot, lend, month_at
 from gateway.ports import CachedKey, FoundImported, StoredKey
 
 
@@ -123,7 +123,7 @@ class MemoryQuotas:
             meter.turn(month)
         asked = meter.ask(self._clock.monotonic(), is_last=is_last)
         if self.is_away:
-            meter.got_alone(0, self._clock.monotonic())
+            meter.got_alone(Granted(0, now_us), self._clock.monotonic())
             meter.shut(self._clock.monotonic())
             return
         name, told = f"{meter.account_id}/{month.name}/{asked.life}", asked.told

@@ -7,9 +7,9 @@ store has answered. Times are the worker's monotonic seconds.
 __all__ = ["Meter"]
 
 from collections.abc import Callable
-from itertools import count
 from typing import Final
 
+from gateway.core.appetite import Appetite
 from gateway.core.limits import MICRO, QuotaLevel
 from gateway.core.quota import (
     BYTES,
@@ -18,6 +18,7 @@ from gateway.core.quota import (
     REQUESTS,
     Ask,
     AtLimit,
+    Granted,
     Heard,
     Month,
     Quota,
@@ -26,25 +27,15 @@ from gateway.core.quota import (
     Told,
 )
 from gateway.core.quota_fields import quota_lines
+from gateway.core.tab import Tab
 
 # So long a used-up quota is refused without asking, unless news of the account comes.
 _SHUT_SECONDS: Final = 1.0
-# A worker borrows what it uses in this time.
-_AHEAD_SECONDS: Final = 0.5
-# And of a large quota at least a little, so that slow accounts need no round trip for each request.
-_PART_AT_LEAST: Final = 1000
-_AT_LEAST_MAX: Final = 64
-# When one held request stands for less than this many that are left, holding it harms nobody.
-_PLENTY: Final = 1000
 _RENEW_SECONDS: Final = 4.0
 _BYTES_SECONDS: Final = 1.0
-_IDLE_TICKS: Final = 20
 # A unit of draft-ietf-httpapi-ratelimit-headers.
 _BYTES_UNIT: Final = "content-bytes"
-# Until a store has told how many there are.
-_NOT_TOLD: Final = -1
-# No two meters of a process are one to the store, nor one before and after it has left.
-_LIVES: Final = count(1)
+_NOT_TOLD: Final = -1  # by any store
 _MANY: Final = 1 << 40
 
 
@@ -57,35 +48,28 @@ class Meter:
 
     __slots__ = (
         "__weakref__",
-        "_acknowledged",
-        "_asked_at",
-        "_bytes",
+        "_appetite",
+        "_bytes_known",
         "_bytes_left",
-        "_direct",
-        "_got",
-        "_idle_ticks",
-        "_is_fresh",
-        "_last_left",
-        "_life",
         "_lines",
         "_low",
         "_old",
-        "_over",
         "_room",
-        "_serial",
         "_shut_until",
+        "_tab",
         "_tail",
         "_tally",
-        "_used_at_ask",
         "_want",
         "account_id",
         "ends_at",
         "extra",
+        "has_had_share",
         "is_alone",
         "is_degraded",
         "left",
         "limit",
         "month",
+        "parting",
         "quota",
         "taken",
         "under_way",
@@ -105,20 +89,21 @@ class Meter:
         self.account_id = account_id
         self.quota = quota
         self.extra = NO_EXTRA
-        self.is_degraded = False
-        self.is_alone = False
+        self.is_degraded = self.is_alone = self.has_had_share = False
         self.left = 0
         self.until = 0.0
         self.under_way = 0
         self.waiting = 0
         self._want = want
-        self._serial = 0
+        self._tab = Tab()
+        self._appetite = Appetite()
         self._shut_until = 0.0
         self._low = -1
         self._old = 0
+        # What was told last of a life that has ended, and when no answer came: to be told again as it was.
+        self.parting: tuple[Month, Ask] | None = None
         self.month: Month | None = None
-        self._lines = b""
-        self._tail = b""
+        self._lines = self._tail = b""
         self._begin(None)
 
     def _begin(self, month: Month | None) -> None:
@@ -129,15 +114,10 @@ class Meter:
         self.limit = self.quota.requests
         self.ends_at = 0.0
         self._room = 0
-        self._got = self._over = self._direct = self._bytes = 0
-        self._bytes_left = 1
-        self._acknowledged = Told(0)
-        self._is_fresh = True
-        self._life = next(_LIVES)
-        self._asked_at = 0.0
-        self._used_at_ask = 0
-        self._last_left = 0
-        self._idle_ticks = 0
+        self._tab.begin()
+        self._bytes_known = 0
+        self._bytes_left = self.quota.bytes or 1
+        self._appetite.begin()
         self._old = self.under_way
         self._shut_until = 0.0
 
@@ -158,6 +138,8 @@ class Meter:
         """As `take`, and what becomes of the request when nothing is held."""
         if self.take(now):
             return Ruling.SERVE
+        if 0 < self.ends_at <= now:
+            self._shut_until = 0.0  # that was another month
         if now >= self._shut_until:
             if not self._shut_until:
                 return Ruling.ASK
@@ -165,7 +147,7 @@ class Meter:
             self._shut_until = now + _SHUT_SECONDS
             self._want(self)
         if self.goes_on(is_critical=is_critical):
-            self._over += 1
+            self._tab.over += 1
             self.under_way += 1
             self._tally.served_beyond += 1
             return Ruling.SERVE
@@ -190,7 +172,7 @@ class Meter:
         elif not is_counted:
             self.left += 1
         if is_counted and self.quota.bytes is not None:
-            self._bytes += size
+            self._tab.bytes += size
             self._bytes_left -= size
             if self._bytes_left <= 0:
                 self.until = 0.0
@@ -213,9 +195,10 @@ class Meter:
 
     def lines(self) -> bytes:
         """The fields of an answer that say what is left; none while no store tells."""
-        if self.is_degraded or self.limit is None:
+        tail = self._tail
+        if not tail:
             return self._lines
-        return b"%b%d%b" % (self._lines, max(0, self._room + self.left), self._tail)
+        return b"%b%d%b" % (self._lines, max(0, self._room + self.left), tail)
 
     def levels(self, now: float) -> tuple[QuotaLevel, ...]:
         """What is left, in numbers."""
@@ -241,9 +224,14 @@ class Meter:
 
     def adopt(self, quota: Quota) -> None:
         """The account's plan allows this much from now on."""
-        if quota != self.quota:
-            self.quota = quota
-            self.recall()
+        if quota == self.quota:
+            return
+        if (quota.requests is None) != (self.quota.requests is None):
+            # What is held is of the other kind.
+            self._tab.got -= self.left
+            self.left = 0
+        self.quota = quota
+        self.recall()
 
     def recall(self) -> None:
         """Something about the account has changed: ask the store before the next request."""
@@ -252,71 +240,96 @@ class Meter:
     def turn(self, month: Month) -> tuple[Month, Ask] | None:
         """Another month has begun; what the last one has not been told yet."""
         before, is_untold = self.month, self._is_untold()
-        last = Ask(self._told()._replace(held=0), 0, 0, self._life, self._is_fresh, is_leaving=True)
+        last = Ask(
+            self._told()._replace(held=0), 0, 0, self._tab.life, self._tab.is_fresh, is_leaving=True
+        )
         self._begin(month)
         return None if before is None or not is_untold else (before, last)
 
     def ask(self, now: float, *, is_last: bool = False) -> Ask:
         """What to tell the store now; `heard` must follow, or nothing when there is no answer."""
-        is_idle = is_last or self._is_idle()
+        is_idle = is_last or self._appetite.is_idle(self._room, self.left)
         # In an outage nobody would hear that it is given back.
         if not self.is_degraded and (now >= self.until or is_idle):
-            self._got -= self.left
+            self._tab.got -= self.left
             self.left = 0
-        used = self._got - self.left + self._over
-        ahead = 0 if is_idle else self._ahead(used, now)
-        self._used_at_ask, self._asked_at = used, now
+        used = self._tab.got - self.left + self._tab.over
+        ahead = self._appetite.asks(used, None if is_idle else self.limit, self.left, now)
         need = max(0, self.waiting - self.left)
         told = self._told()
         is_leaving = not (need or ahead or told.held or told.under_way)
-        return Ask(told, need, ahead, self._life, self._is_fresh, is_leaving)
+        if self._tab.is_fresh and self._is_untold():
+            # Told twice it would be counted twice, if nobody were known by it in between.
+            is_leaving = False
+        return Ask(told, need, ahead, self._tab.life, self._tab.is_fresh, is_leaving)
+
+    def unheard(self, asked: Ask) -> None:
+        """There was no answer to `asked`, and nobody knows whether the store heard it."""
+        if asked.is_leaving and not asked.is_fresh and self.month is not None:
+            self.parting = (self.month, asked)
+            self._begin_life(asked.told)
+
+    def tells_of_direct(self, asked: Ask) -> bool:
+        """Whether the store is to hear for the first time of requests that came from SQL without it."""
+        return asked.told.direct > self._tab.acknowledged.direct
 
     def heard(self, asked: Ask, heard: Heard) -> None:
         """The store's answer to `ask`."""
         month = self.month
         if month is None:
             return
-        self._is_fresh = self.is_degraded = self.is_alone = False
-        self._acknowledged = asked.told
+        self.is_degraded = self.is_alone = self.has_had_share = False
+        self._tab.heard(asked.told)
         self.extra = extra = heard.extra.at(heard.now_us)
         self.taken = heard.taken
-        self.ends_at = self._asked_at + (month.end_us - heard.now_us) / MICRO
+        asked_at = self._appetite.asked_at
+        self.ends_at = asked_at + (month.end_us - heard.now_us) / MICRO
         ends_us = min(month.end_us, extra.until_us or month.end_us)
-        self.until = self._asked_at + min(KEPT_SECONDS, (ends_us - heard.now_us) / MICRO)
+        self.until = asked_at + min(KEPT_SECONDS, (ends_us - heard.now_us) / MICRO)
         self._lent(heard)
         if self.quota.bytes is not None:
-            untold = self._bytes - asked.told.bytes
-            self._bytes_left = self.quota.bytes + extra.bytes - heard.bytes - untold
+            self._bytes_known = heard.bytes
+            self._bytes_left = self._bytes_to_go(self.quota.bytes)
         if asked.is_leaving:
             self._begin_life(asked.told)
         self._close_if_used_up(heard)
         # The warning comes as if all that is held were used: it is told until the store says more.
-        levels = self._levels(self._asked_at, 0)
+        levels = self._levels(asked_at, 0)
         self._lines, self._tail = quota_lines(levels, leaves_gap=self.limit is not None)
 
     def _lent(self, heard: Heard) -> None:
         if self.quota.requests is None:
             # Only bytes count: nothing is borrowed.
             self.limit, self._room = None, 0
-            self._got += _MANY - self.left
+            self._tab.got += _MANY - self.left
             self.left = _MANY
         else:
             self.limit = self.quota.requests + self.extra.requests
-            self._got += heard.lent
+            self._tab.got += heard.lent
             self.left += heard.lent
             # What this worker holds is among what is taken, and is left to its callers.
             self._room = self.limit - heard.taken
         self._low = self.left // 2 if self.left > 1 else -1
 
-    def got_directly(self, count: int, now: float) -> None:
-        """So many came from SQL, because Redis is away; what is held stays good."""
-        self._direct += count
-        self._got_without_redis(count, now)
+    @property
+    def most(self) -> int | None:
+        """How many requests the plan allows in the month, with what is known to be on top; None is any number."""
+        return None if self.quota.requests is None else self.quota.requests + self.extra.requests
 
-    def got_alone(self, count: int, now: float) -> None:
-        """So many are let through on this worker's own account, because no store answers."""
+    def got_directly(self, granted: Granted, now: float) -> None:
+        """This came from SQL, because Redis is away; what is held stays good."""
+        if self.quota.requests is not None:
+            self._tab.direct += granted.requests
+        if self.taken != _NOT_TOLD:
+            self.taken += granted.requests
+        self.is_alone = False
+        self._got_without_redis(granted, now)
+
+    def got_alone(self, granted: Granted, now: float) -> None:
+        """This is let through on this worker's own account, because no store answers."""
         self.is_alone = True
-        self._got_without_redis(count, now)
+        self.has_had_share = self.has_had_share or granted.requests > 0
+        self._got_without_redis(granted, now)
 
     def shut(self, now: float) -> None:
         """Nothing can be had: do not ask for a while."""
@@ -324,74 +337,64 @@ class Meter:
 
     def wants_telling(self, now: float) -> bool:
         """Asked a few times a second: whether the store should hear of this meter, or is owed something."""
-        self._idle_ticks = self._idle_ticks + 1 if self.left == self._last_left else 0
-        self._last_left = self.left
-        since = now - self._asked_at
-        if self.limit is not None and self.left and self._is_idle():
+        appetite, left = self._appetite, self.left
+        appetite.ticks(left)
+        since = now - appetite.asked_at
+        if self.limit is not None and left and appetite.is_idle(self._room, left):
             return True
-        if self._bytes != self._acknowledged.bytes and since >= _BYTES_SECONDS:
+        if self._tab.untold_bytes and since >= _BYTES_SECONDS:
             return True
         return since >= _RENEW_SECONDS and not self.is_quiet()
 
     def is_quiet(self) -> bool:
         """Whether the store knows of nothing here, and has nothing to be told."""
         is_busy = self._holds() or self.waiting or self._is_untold()
-        return self._is_fresh and not is_busy
+        return self._tab.is_fresh and not is_busy and self.parting is None
 
     def _begin_life(self, told: Told) -> None:
-        """The store has put down what was told, and forgotten who told it."""
-        self._got -= told.spent
-        self._direct -= told.direct
-        self._bytes -= told.bytes
-        self._used_at_ask -= told.spent
-        self._acknowledged = Told(0)
-        self._is_fresh = True
-        self._life = next(_LIVES)
+        self._tab.ended(told)
+        self._appetite.forgets(told.spent)
 
     def _holds(self) -> bool:
         return self.under_way > 0 or (self.left > 0 and self.limit is not None)
 
     def _is_untold(self) -> bool:
-        told = self._told()
-        return told._replace(serial=0) != self._acknowledged._replace(serial=0)
+        return self._tab.is_news(self._told())
 
     def _told(self) -> Told:
-        self._serial += 1
         held = 0 if self.limit is None else self.left
-        return Told(
-            self._serial,
-            self._got - self.left + self._over,
-            held,
-            self._direct,
-            max(0, self.under_way),
-            self._bytes,
-        )
+        return self._tab.told(self.left, held, self.under_way)
 
-    def _is_idle(self) -> bool:
-        is_plenty = self._room > _PLENTY * self.left
-        return self._idle_ticks >= (_IDLE_TICKS if is_plenty else 1)
-
-    def _ahead(self, used: int, now: float) -> int:
-        if self.limit is None:
-            return 0
-        since = used - self._used_at_ask
-        seconds = max(now - self._asked_at, 0.001)
-        least = min(self.limit // _PART_AT_LEAST, _AT_LEAST_MAX)
-        return max(0, max(least, min(int(since / seconds * _AHEAD_SECONDS), 4 * since)) - self.left)
-
-    def _got_without_redis(self, count: int, now: float) -> None:
-        self._got += count
-        self.left += count
-        self.until = now + KEPT_SECONDS
+    def _got_without_redis(self, granted: Granted, now: float) -> None:
+        month = self.month
+        if month is None:
+            return
+        if granted.extra is not None:
+            self.extra = granted.extra
+        self.extra = self.extra.at(granted.now_us)
+        self.limit = self.most
+        self._tab.got += granted.requests
+        self.left += granted.requests
+        self.ends_at = now + (month.end_us - granted.now_us) / MICRO
+        self.until = min(now + KEPT_SECONDS, self.ends_at)
         self.is_degraded = True
         self._shut_until = 0.0
         self._low = -1
-        self._lines = b""
+        self._lines = self._tail = b""
+        if self.quota.bytes is not None:
+            self._bytes_known = max(self._bytes_known, granted.bytes)
+            self._bytes_left = self._bytes_to_go(self.quota.bytes)
+            if self._bytes_left <= 0:
+                self.until = 0.0
+                self.shut(now)
+
+    def _bytes_to_go(self, most: int) -> int:
+        return most + self.extra.bytes - self._bytes_known - self._tab.untold_bytes
 
     def _close_if_used_up(self, heard: Heard) -> None:
         is_used_up = self.limit is not None and not self.left and heard.taken >= self.limit
         if is_used_up or self._bytes_left <= 0:
             self.until = 0.0
-            self._shut_until = self._asked_at + _SHUT_SECONDS
+            self._shut_until = self._appetite.asked_at + _SHUT_SECONDS
         else:
             self._shut_until = 0.0

@@ -17,6 +17,7 @@ __all__ = [
     "Ask",
     "AtLimit",
     "Extra",
+    "Granted",
     "Heard",
     "Month",
     "Pot",
@@ -195,6 +196,18 @@ class Heard(NamedTuple):
     lent: int
     extra: Extra
     is_someone_silent: bool = False
+
+
+class Granted(NamedTuple):
+    """What a worker may let through while Redis is away: so many `requests` more, from `now_us` on.
+
+    `bytes` are those that SQL knows of, and `extra` what it has on top; None if it was not asked.
+    """
+
+    requests: int
+    now_us: int
+    bytes: int = 0
+    extra: Extra | None = None
 
 
 def settle(pot: Pot, before: Told | None, now: Told) -> Pot:

@@ -16,9 +16,9 @@ from gateway.core.errors import StoreError
 from gateway.core.limits import MICRO
 from gateway.core.meter import Meter
 from gateway.core.meters import Meters
-from gateway.core.quota import Ask, Heard, Month, block, month_at
+from gateway.core.quota import Ask, Granted, Heard, Month, block, month_at
 from gateway.ports import Clock
-from gateway.stores.quota_pots import Aside, Lost, OtherMonth, QuotaPots, Where
+from gateway.stores.quota_pots import Aside, Lost, OtherMonth, Where
 from gateway.stores.sql_quotas import SetAside
 from gateway.tasks import Crew
 
@@ -46,6 +46,16 @@ class Setter(Protocol):
         ...
 
 
+class Pots(Protocol):
+    """Redis's pots, as one worker uses them; see `stores.quota_pots.QuotaPots`."""
+
+    async def ask(
+        self, pot: Where, asked: Ask, *, aside: Aside | None = None, is_beyond: bool = False
+    ) -> Heard | OtherMonth | Lost:
+        """Raises StoreError, after which it may have been done."""
+        ...
+
+
 class _Next(NamedTuple):
     """How to go on: ask again, and tell of what was set aside; or be done."""
 
@@ -63,7 +73,7 @@ class QuotaDesk:
     def __init__(
         self,
         meters: Meters,
-        pots: QuotaPots,
+        pots: Pots,
         setter: Setter,
         clock: Clock,
         live_workers: Callable[[], int],
@@ -81,6 +91,8 @@ class QuotaDesk:
         self._ahead_us = 0
         self._sql_away_until = -math.inf
         self._unsettled: dict[str, float] = {}
+        # Accounts of which SQL is to hear what was lent beyond, or Redis what was set aside without it.
+        self._owed: set[str] = set()
         self._tally = meters.tally
         meters.want = self._want
 
@@ -118,9 +130,9 @@ class QuotaDesk:
         """Give everything back, for good."""
         for meter in tuple(self._active.values()):
             async with self._lock(meter):
-                asked = meter.ask(self._clock.monotonic(), is_last=True)
+                asked = meter.ask(self._clock.monotonic(), is_last=True)._replace(is_leaving=True)
                 if meter.month is not None:
-                    await self._tell(meter, meter.month, asked)
+                    _ = await self._tell(meter, meter.month, asked)
 
     def _want(self, meter: Meter) -> None:
         self._wanted[meter.account_id] = meter
@@ -135,7 +147,8 @@ class QuotaDesk:
             await asyncio.sleep(_TICK_SECONDS)
             now = self._clock.monotonic()
             for account_id, meter in tuple(self._active.items()):
-                if meter.wants_telling(now):
+                is_owed = account_id in self._owed and not meter.is_degraded
+                if meter.wants_telling(now) or is_owed:
                     self._want(meter)
                 elif meter.is_quiet() and not self._locks[account_id].locked():
                     del self._active[account_id], self._locks[account_id]
@@ -160,8 +173,10 @@ class QuotaDesk:
             meter.shut(self._clock.monotonic())
 
     async def _ask(self, meter: Meter, aside: Aside | None, *, is_last: bool) -> _Next:
-        now = self._clock.monotonic()
         month = await self._month(meter)
+        if meter.parting is not None and await self._tell(meter, *meter.parting):
+            meter.parting = None
+        now = self._clock.monotonic()
         asked = meter.ask(now, is_last=is_last)
         self._tally.asked += 1
         try:
@@ -172,13 +187,15 @@ class QuotaDesk:
                 is_beyond=now < self._sql_away_until,
             )
         except StoreError:
-            await self._without_redis(meter, month)
-            return _DONE
+            meter.unheard(asked)
+            return await self._without_redis(meter, month)
         self._ahead_us = heard.now_us - int(self._clock.now() * MICRO)
         if isinstance(heard, OtherMonth):
             return _AGAIN
         if isinstance(heard, Lost):
             return await self._begin(meter, month, heard)
+        if meter.tells_of_direct(asked):
+            self._owed.add(meter.account_id)
         meter.heard(asked, heard)
         if heard.is_someone_silent:
             await self._tell_unsettled(meter, month, heard)
@@ -190,14 +207,16 @@ class QuotaDesk:
         if month != meter.month:
             untold = meter.turn(month)
             if untold is not None:
-                await self._tell(meter, *untold)
+                _ = await self._tell(meter, *untold)
         return month
 
-    async def _tell(self, meter: Meter, month: Month, asked: Ask) -> None:
+    async def _tell(self, meter: Meter, month: Month, asked: Ask) -> bool:
+        """Whether it was heard."""
         try:
             _ = await self._pots.ask(Where(meter.account_id, month, meter.quota.requests), asked)
         except StoreError:
-            return  # it is settled by what SQL knows
+            return False  # it is settled by what SQL knows
+        return True
 
     async def _begin(self, meter: Meter, month: Month, lost: Lost) -> _Next:
         """The first part of a pot that Redis does not have, or has no longer."""
@@ -211,24 +230,29 @@ class QuotaDesk:
         return _Next(is_done=False, aside=found)
 
     async def _more(self, meter: Meter, month: Month, heard: Heard) -> _Next:
-        """Another part, if what was set aside is used up before the quota is."""
+        """Another part, if what was set aside is used up before the quota is; and what SQL or Redis has missed."""
         limit = meter.limit
-        if limit is None or heard.set_aside >= limit or heard.taken >= limit:
-            return _DONE
-        part = block(limit)
+        beyond = 0 if limit is None else max(0, min(heard.taken, limit) - heard.set_aside)
+        is_owed = beyond > 0 or meter.account_id in self._owed
+        part = 0 if limit is None or heard.set_aside >= limit else block(limit)
+        if heard.taken >= (limit or 0):
+            part = 0
         is_urgent = meter.left <= 0 < meter.waiting
         if heard.set_aside - heard.taken >= part // 2 and not is_urgent:
+            part = 0
+        if not (part or is_owed):
             return _DONE
         now = self._clock.monotonic()
-        if now < self._sql_away_until and is_urgent:
+        if now < self._sql_away_until:
             return _DONE  # it was asked beyond what is set aside
-        owed = max(0, heard.taken - heard.set_aside)
-        wish = SetAside(part + owed, meter.quota.requests, heard.now_us, bytes=heard.bytes)
+        wish = SetAside(part + beyond, meter.quota.requests, heard.now_us, bytes=heard.bytes)
         try:
             found = await self._setter.set_aside(meter.account_id, month, wish)
         except StoreError:
+            self._owed.add(meter.account_id)
             self._sql_away_until = self._clock.monotonic() + _SQL_AWAY_SECONDS
             return _AGAIN if is_urgent else _DONE
+        self._owed.discard(meter.account_id)
         # Others may have set aside what this pot has not heard of: then it knows at least that.
         is_news = found.total != heard.set_aside
         return _Next(is_done=False, aside=found) if is_news else _DONE
@@ -245,33 +269,39 @@ class QuotaDesk:
         except StoreError:
             del self._unsettled[meter.account_id]
 
-    async def _without_redis(self, meter: Meter, month: Month) -> None:
+    async def _without_redis(self, meter: Meter, month: Month) -> _Next:
         """Requests set aside for this worker alone; what it holds stays good."""
-        limit = meter.limit
+        limit = meter.most
         wanted = 0
         if limit is not None and meter.waiting and meter.left <= 0:
-            share = (limit - max(meter.taken, 0)) // (_PART_ALONE * max(1, self._live_workers()))
-            wanted = max(meter.waiting, min(block(limit), share))
-        wish = SetAside(wanted, meter.quota.requests, self._now_us(), is_direct=True)
+            # SQL may not have heard yet of what Redis lent beyond what was set aside.
+            room = max(0, limit - max(meter.taken, 0))
+            share = room // (_PART_ALONE * max(1, self._live_workers()))
+            wanted = min(room, max(meter.waiting, min(block(limit), share)))
+        now_us = self._now_us()
+        wish = SetAside(wanted, meter.quota.requests, now_us, is_direct=True)
         try:
             found = await self._setter.set_aside(meter.account_id, month, wish)
         except StoreError:
             self._alone(meter)
-            return
+            return _DONE
         part = _UNCOUNTED if limit is None else found.part
-        meter.got_directly(part, self._clock.monotonic())
+        granted = Granted(part, now_us, found.bytes, found.extra)
+        meter.got_directly(granted, self._clock.monotonic())
+        is_raised = meter.waiting > 0 >= meter.left and meter.most != limit
+        return _AGAIN if is_raised else _DONE
 
     def _alone(self, meter: Meter) -> None:
         """Neither store answers: a share of what was last known to be left, once."""
-        limit = meter.limit
+        limit = meter.most
         share = 0
         if limit is None:
             share = _UNCOUNTED
-        elif not meter.is_alone and meter.waiting:
+        elif not meter.has_had_share and meter.waiting and meter.left <= 0:
             known = meter.taken if meter.taken >= 0 else limit - block(limit)
             room = max(0, limit - known)
             share = min(room, max(1, room // (_PART_ALONE * max(1, self._live_workers()))))
-        meter.got_alone(share, self._clock.monotonic())
+        meter.got_alone(Granted(share, self._now_us()), self._clock.monotonic())
 
     def _now_us(self) -> int:
         return int(self._clock.now() * MICRO) + self._ahead_us

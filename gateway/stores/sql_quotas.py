@@ -87,7 +87,8 @@ class SqlQuotas:
                 "bytes": max(row.bytes, wish.bytes),
                 "updated_us": wish.now_us,
             }
-            if wish.is_lost and row.set_aside > first[0]:
+            # What the records said first may have missed some, or have what a worker is yet to tell of.
+            if wish.is_lost and row.set_aside > 0:
                 values["unsettled_us"] = wish.now_us
             if wish.is_direct:
                 values["direct_us"] = wish.now_us

@@ -8,22 +8,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.clock import SystemClock
 from gateway.core.quota import (
     SILENT_US,
     Ask,
     Extra,
     Heard,
     Month,
-    Pot,
     Told,
-    lend,
     month_at,
-    settle,
-    widen,
 )
 from gateway.stores.quota_pots import Aside, Lost, OtherMonth, QuotaPots, Where, pot_key
 from gateway.stores.redis_client import RedisStore
 from tests.fixtures_valkey import ValkeyServer
+from tests.quota_stores import MemoryPots, PotRoom
 
 NO_EXTRA = Extra()
 # Each example has an account of its own.
@@ -36,7 +34,10 @@ def this_month() -> Month:
 
 
 class Step(NamedTuple):
-    """One worker's question, after it has used some of what it holds; or, with `part`, after that was set aside."""
+    """One worker's question, after it has used some of what it holds; or, with `part`, after that was set aside.
+
+    It may be its last, or be sent twice because the answer was lost.
+    """
 
     worker: int
     spends: int
@@ -47,6 +48,9 @@ class Step(NamedTuple):
     part: int
     size: int
     is_beyond: bool
+    is_leaving: bool
+    is_repeated: bool
+    extra: int
 
 
 steps = st.lists(
@@ -61,6 +65,9 @@ steps = st.lists(
         part=st.one_of(st.just(0), st.integers(1, 60)),
         size=st.integers(0, 10**12),
         is_beyond=st.booleans(),
+        is_leaving=st.sampled_from([False, False, True]),
+        is_repeated=st.sampled_from([False, False, True]),
+        extra=st.sampled_from([0, 7]),
     ),
     min_size=1,
     max_size=12,
@@ -72,7 +79,8 @@ class Side:
 
     def __init__(self) -> None:
         self.told = Told(0)
-        self.before: Told | None = Told(0)
+        self.life = 1
+        self.is_fresh = True
 
     def tells(self, step: Step) -> Told:
         """As a worker would: what is spent and given back was held."""
@@ -87,6 +95,12 @@ class Side:
             self.told.bytes + step.size,
         )
 
+    def goes_on(self, told: Told, lent: int, *, is_leaving: bool) -> None:
+        """With what it was lent, or from the beginning."""
+        self.told = Told(told.serial) if is_leaving else told._replace(held=told.held + lent)
+        self.life += is_leaving
+        self.is_fresh = is_leaving
+
 
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -97,36 +111,38 @@ async def test_redis_and_the_core_agree(
 ) -> None:
     """Whatever workers tell, and in whatever order, the script stores and answers what the core says."""
     month, account = this_month(), f"acc_{next(ACCOUNTS)}"
+    where, room = Where(account, month, limit), PotRoom(SystemClock())
     sides = [Side(), Side(), Side()]
-    pots = [QuotaPots(redis_store, f"w_{number}") for number in range(3)]
+    pots = [
+        (QuotaPots(redis_store, f"w_{number}"), MemoryPots(room, f"w_{number}"))
+        for number in range(3)
+    ]
     total = 50
-    pot = widen(None, total, 20, is_whole=True)
     aside: Aside | None = Aside(total, 20, 7, NO_EXTRA, is_whole=True)
-    assert pot is not None
-    pot = pot._replace(bytes=7)
     for step in steps:
         side = sides[step.worker]
         if step.part and aside is None:
             total += step.part
-            aside = Aside(total, step.part, 0, NO_EXTRA)
-            pot = widen(pot, total, step.part)
-            assert pot is not None
+            aside = Aside(total, step.part, 0, Extra(step.extra, 0, month.end_us))
         told = side.tells(step)
-        is_fresh = side.told.serial == 0
-        asked = Ask(told, step.need, step.ahead, 1, is_fresh)
-        heard = await pots[step.worker].ask(
-            Where(account, month, limit), asked, aside=aside, is_beyond=step.is_beyond
-        )
+        need, ahead = (0, 0) if step.is_leaving else (step.need, step.ahead)
+        if step.is_leaving:
+            told = told._replace(held=0, under_way=0)
+        asked = Ask(told, need, ahead, side.life, side.is_fresh, step.is_leaving)
+        heard: Heard | None = None
+        for part in (aside, None) if step.is_repeated and not step.is_leaving else (aside,):
+            answers = [
+                await one.ask(where, asked, aside=part, is_beyond=step.is_beyond)
+                for one in pots[step.worker]
+            ]
+            ours, theirs = answers
+            assert isinstance(ours, Heard)
+            assert isinstance(theirs, Heard)
+            assert ours._replace(now_us=0) == theirs._replace(now_us=0)
+            heard = heard or ours
+        assert heard is not None
         aside = None
-        pot = settle(pot, side.before if is_fresh else side.told, told)
-        lent = lend(pot, limit, step.need, step.ahead, beyond=step.is_beyond)
-        if limit is not None:
-            pot = pot._replace(taken=pot.taken + lent)
-            told = told._replace(held=told.held + lent)
-        side.told = told
-
-        assert isinstance(heard, Heard)
-        assert (Pot(heard.taken, heard.set_aside, heard.bytes), heard.lent) == (pot, lent)
+        side.goes_on(told, 0 if limit is None else heard.lent, is_leaving=step.is_leaving)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from gateway.core.keys import (
     Owner,
 )
 from gateway.core.limits import Limit
+from gateway.core.quota import Quota
 from gateway.core.refusal import Refusal, Refused
 from gateway.core.routes import Route, RouteTable, parse_pattern
 from gateway.core.scopes import ScopeRule, ScopeTable
@@ -76,6 +77,7 @@ _ROUTES = (
     Route(
         "servers", (parse_pattern("/v1/servers/**"),), "origin", plans=frozenset({"vps"}), cost=5
     ),
+    Route("login", (parse_pattern("/v1/login"),), "origin", is_critical=True),
     Route("sandbox", (parse_pattern("/v1/sandbox/**"),), "origin", environment=Environment.TEST),
 )
 
@@ -152,7 +154,10 @@ def reason_of(answer: Answer) -> Refusal | None:
 
 
 class World:
-    """One worker with its stores. `peppers`, `verify` and sizes can be other than usual."""
+    """One worker with its stores. `peppers`, `verify` and sizes can be other than usual.
+
+    `quota` is that of the plan that keys are on.
+    """
 
     def __init__(
         self,
@@ -168,6 +173,7 @@ class World:
         deadline_seconds: float = 5.0,
         accepts_imported: bool = False,
         query_parameters: tuple[str, ...] = (),
+        quota: Quota | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.reader = MemoryKeyReader()
@@ -186,6 +192,7 @@ class World:
             environment=environment,
             accepts_imported=accepts_imported,
             query_parameters=frozenset(query_parameters),
+            quotas={} if quota is None else {"starter": quota},
             member_scopes={"starter": ("read-only", "dns-only"), "free": ()},
         )
         unknown = UnknownDigests(self.clock, size_max=unknown_max)
