@@ -4,7 +4,7 @@ __all__ = ["register"]
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -13,7 +13,6 @@ import typer
 from admin.cli.desk import Desk, command
 from admin.cli.faults import REFUSED
 from admin.cli.files import Source, opened, private_file
-from admin.cli.importing import Importing, Told
 from admin.cli.options import Account
 from admin.cli.output import plain, table
 from admin.cli.progress import LongWork
@@ -23,9 +22,12 @@ from admin.client.calls.transfer import export_keys, import_keys
 from admin.core.page import PAGE_MAX
 from admin.core.transfer.entries import Entry, Hints
 from admin.core.transfer.formats import Format, detected, read
+from admin.operations.importing import Importing, Told
 from admin.wire.transfer import ExportLine, ImportedLine, ImportLine
 from gateway.clock import SystemClock
 from gateway.core.errors import KeywrightError
+
+Send = Callable[[Sequence[ImportLine]], Sequence[ImportedLine]]
 
 
 def take_in(  # noqa: PLR0913 -- one parameter for each option
@@ -61,7 +63,7 @@ def take_in(  # noqa: PLR0913 -- one parameter for each option
     def send(lines: Sequence[ImportLine]) -> Sequence[ImportedLine]:
         return desk.ask(import_keys(lines=lines, dry_run=dry_run)).results
 
-    work = Importing(send)
+    work = Importing()
     with opened(file) as source:
         format_ = kind or detected(source.head)
         hints = Hints(
@@ -70,7 +72,7 @@ def take_in(  # noqa: PLR0913 -- one parameter for each option
             tuple(scope or ()),
             _known_scopes(desk) if format_ is Format.KONG else (),
         )
-        _run(work, source, read(format_, source.lines(), hints), dry_run=dry_run)
+        _run(work, send, source, read(format_, source.lines(), hints), dry_run=dry_run)
     _tell(desk, work, dry_run=dry_run)
     if work.refused:
         raise typer.Exit(REFUSED)
@@ -80,10 +82,14 @@ def _known_scopes(desk: Desk) -> Sequence[str]:
     return [scope.name for scope in desk.ask(list_plans()).scopes]
 
 
-def _run(work: Importing, source: Source, entries: Iterator[Entry], *, dry_run: bool) -> None:
+def _run(
+    work: Importing, send: Send, source: Source, entries: Iterator[Entry], *, dry_run: bool
+) -> None:
     with LongWork(source.size, SystemClock()) as shown:
         try:
-            work.run(entries, lambda: shown.reached(source.position, f"{work.settled} lines"))
+            for batch in work.batches(entries):
+                work.settle(send(batch) if batch else ())
+                shown.reached(source.position, f"{work.settled} lines")
         except (ClientError, KeywrightError):
             if work.through and not dry_run:
                 sys.stderr.write(

@@ -2,7 +2,6 @@
 
 __all__ = ["console_routes"]
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -12,17 +11,15 @@ from aiohttp import hdrs, web
 from admin.console.arrival import SIGN_IN, Arrival, Console
 from admin.console.assets import Assets
 from admin.console.faults import fault_of, fault_page
-from admin.console.form import Form, parsed_form
 from admin.console.guarding import HEADERS
 from admin.console.page import FORM_BYTES_MAX, OpenPage, Page, Visit
 from admin.console.provider import ProviderAway
 from admin.console.proving import prove
+from admin.console.receiving import sent_form
 from admin.console.sign_in import sign_in_page
 from admin.core.faults import NotAllowed
-from gateway.core.errors import Misuse, StoreError
+from gateway.core.errors import StoreError
 
-_FORM_SECONDS = 30.0
-_FORM_TYPE = "application/x-www-form-urlencoded"
 _FOREVER = "public, max-age=31536000, immutable"
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -96,7 +93,7 @@ class _Visitor:
     async def arrived(self, page: OpenPage) -> web.StreamResponse:
         """The answer of a page for everybody."""
         if page.method == hdrs.METH_POST:
-            form = await _sent_form(self._request, FORM_BYTES_MAX)
+            form = await sent_form(self._request, FORM_BYTES_MAX)
             self._arrival = Arrival(self._console, self._request, form)
             self._arrival.check_form()
         return await page.handle(self._arrival)
@@ -144,7 +141,7 @@ class _Visitor:
             return None
         form = None
         if page is not None and page.method == hdrs.METH_POST:
-            form = await _sent_form(self._request, page.body_bytes_max)
+            form = await sent_form(self._request, page.body_bytes_max, takes_file=page.takes_file)
         visit = Visit(self._console, self._request, signed_in, form)
         self._arrival = visit
         return visit
@@ -163,21 +160,6 @@ class _Visitor:
         elif fault.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("console page failed", exc_info=error, **told)
         return fault_page(self._arrival, fault)
-
-
-async def _sent_form(request: web.Request, size_max: int) -> Form:
-    """The form of this request. Raises NotAllowed for any other kind of body, as only other sites send them."""
-    if request.content_type != _FORM_TYPE:
-        raise NotAllowed(f"The console takes forms as {_FORM_TYPE}, and nothing else.")
-    if (request.content_length or 0) > size_max:
-        raise Misuse(f"This form is larger than {size_max // 1024} KiB.")
-    body = bytearray()
-    async with asyncio.timeout(_FORM_SECONDS):
-        async for part in request.content.iter_any():
-            body += part
-            if len(body) > size_max:
-                raise Misuse(f"This form is larger than {size_max // 1024} KiB.")
-    return parsed_form(bytes(body))
 
 
 async def _methods_at(request: web.Request) -> set[str]:

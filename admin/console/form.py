@@ -1,15 +1,27 @@
 """A form as it was sent: names and texts, nothing that no database could hold."""
 
-__all__ = ["Form", "parsed_form"]
+__all__ = ["Form", "UploadedFile", "parsed_form"]
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from gateway.core.errors import Misuse
 
 _FIELDS_MAX = 2000
 _UNFIT = re.compile("[\0\ud800-\udfff]")
+
+
+class UploadedFile(NamedTuple):
+    """A file as somebody has chosen it; `name` is what they call it."""
+
+    name: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Never shows what is in it."""
+        return f"UploadedFile({len(self.body)} bytes)"
 
 
 class Form(Mapping[str, str]):
@@ -19,8 +31,16 @@ class Form(Mapping[str, str]):
     unticked box nothing.
     """
 
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
-        """Names that begin with an underscore are the console's own, and are not among the names."""
+    def __init__(
+        self, pairs: list[tuple[str, str]], files: Mapping[str, UploadedFile] | None = None
+    ) -> None:
+        """Names that begin with an underscore are the console's own, and are not among the names.
+
+        Raises Misuse for a text that no database could hold.
+        """
+        if any(_UNFIT.search(text) for pair in pairs for text in pair):
+            raise Misuse("A field holds a character that cannot be kept.")
+        self._files = dict(files or {})
         self._all: dict[str, list[str]] = {}
         for name, text in pairs:
             self._all.setdefault(name, []).append(text)
@@ -44,6 +64,10 @@ class Form(Mapping[str, str]):
     def __repr__(self) -> str:
         """Never shows what was typed."""
         return f"Form({', '.join(self)})"
+
+    def file(self, name: str) -> UploadedFile | None:
+        """The file that was chosen there; None if none was."""
+        return self._files.get(name)
 
     def all(self, name: str) -> list[str]:
         """Each text of that name, such as the ticked boxes of a group."""
@@ -90,6 +114,4 @@ def parsed_form(body: bytes) -> Form:
         )
     except ValueError:
         raise Misuse("This form cannot be read. Go back and send it again.") from None
-    if any(_UNFIT.search(text) for pair in pairs for text in pair):
-        raise Misuse("A field holds a character that cannot be kept.")
     return Form(pairs)

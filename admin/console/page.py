@@ -213,7 +213,7 @@ class Page:
     """One page, or one form. `permission` None: everybody who is signed in.
 
     `is_operators`: only for those who see all accounts. `needs_reauthentication`: who has not shown lately who
-    they are is asked for their password first; what they have sent is not lost by that.
+    they are is asked for their password first; what they have sent is not lost by that, but for a file.
     """
 
     method: Method
@@ -223,6 +223,7 @@ class Page:
     needs_reauthentication: bool = False
     is_operators: bool = False
     body_bytes_max: int = FORM_BYTES_MAX
+    takes_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from admin.console.keys.listing import LISTING_PAGES
 from admin.console.keys.making import MAKING_PAGES
 from admin.console.keys.single import SINGLE_PAGES
 from admin.console.keys.streams import STREAM_PAGES
+from admin.console.keys.taking_in import IMPORT_PAGES
+from admin.console.long_work import WORK_PAGES
 from admin.console.me import ME_PAGES
 from admin.console.notices.alerts import ALERT_PAGES
 from admin.console.notices.channels import CHANNEL_PAGES
@@ -36,6 +38,8 @@ PAGES: Sequence[Page] = (
     *LISTING_PAGES,
     *MAKING_PAGES,
     *UNUSED_PAGES,
+    *IMPORT_PAGES,
+    *WORK_PAGES,
     *SINGLE_PAGES,
     *LIFE_PAGES,
     *ACCESS_PAGES,

@@ -2,18 +2,21 @@
 
 __all__ = ["Proving", "console_services", "password_verifier", "set_up_url"]
 
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.core.caller import Caller
 from admin.services.attempts import Attempts
 from admin.services.console import ConsoleServices
 from admin.services.entry_links import EntryLinks
 from admin.services.identities import IdentityService
+from admin.services.jobs import Jobs
 from admin.services.passwords import Hash, PasswordService, Verify
 from admin.services.sealing import Sealer
 from admin.services.second_factors import SecondFactorService
-from admin.services.sign_ins import SignInService, SignInTerms
+from admin.services.sign_ins import SignInService, SignInTerms, user_caller
 from admin.stores.proofs import ProofStore
 from admin.stores.sign_ins import SignInStore
 from admin.stores.users import UserStore
@@ -58,7 +61,14 @@ def console_services(
         entry_links=EntryLinks(proofs, users, sign_ins, passwords, clock),
         identities=IdentityService(proofs, clock),
         attempts=Attempts(clock),
+        jobs=Jobs(clock, partial(_anew, passwords)),
     )
+
+
+async def _anew(passwords: PasswordService, caller: Caller) -> Caller | None:
+    """The same user with the rights that they have now; None when they are not active any more."""
+    proofs = None if caller.user_id is None else await passwords.proofs_of(caller.user_id)
+    return None if proofs is None else user_caller(proofs.user, caller.address, caller.request_id)
 
 
 def set_up_url(settings: Settings, token: str) -> str:

@@ -77,6 +77,7 @@ async def _listening(
         services = await stack.enter_async_context(opened(settings, door))
         crew = await stack.enter_async_context(Crew())
         _ = crew.start("housekeeping", services.housekeeping.run())
+        _ = crew.start("long-work", services.console.jobs.run())
         _ = crew.start("usage-retention", usage_retention(settings, door).run())
         await stack.enter_async_context(delivering(settings, door))
         _ = crew.start("alerts", services.alerting.run())

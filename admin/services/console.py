@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from admin.services.attempts import Attempts
 from admin.services.entry_links import EntryLinks
 from admin.services.identities import IdentityService
+from admin.services.jobs import Jobs
 from admin.services.passwords import PasswordService
 from admin.services.sealing import Sealer
 from admin.services.second_factors import SecondFactorService
@@ -24,8 +25,10 @@ class ConsoleServices:
     entry_links: EntryLinks
     identities: IdentityService
     attempts: Attempts
+    jobs: Jobs
 
     async def forget(self) -> None:
-        """Take out what is over: sign-ins and links. Raises StoreError."""
+        """Take out what is over: sign-ins, links, and long work. Raises StoreError."""
+        self.jobs.forget()
         await self.sign_ins.forget()
         await self.entry_links.forget()

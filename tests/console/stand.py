@@ -2,10 +2,11 @@
 
 __all__ = ["NO_TLS", "PASSWORD", "Account", "Browsing", "House", "Person", "housed"]
 
+import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 
 from admin.api.app import api_app
+from admin.console.operate.unused import Disabling
 from admin.core.caller import Caller, Idempotency, Role, operator
 from admin.plane.console_mounting import mount_console
 from admin.plane.ended import Ended
@@ -22,12 +24,14 @@ from admin.plane.wiring import opened
 from admin.services.catalogue import Services
 from admin.services.channels import NewChannel
 from admin.services.hashing import SlowHashes
+from admin.services.jobs import Job
 from admin.services.keys import NewKey
 from admin.services.sign_ins import user_caller
 from admin.services.users import NewUser
 from admin.stores.users import UserView
 from gateway.settings import load
 from gateway.stores.secret_hash import CostClass, hash_token
+from gateway.tasks import Crew
 from tests.admin.api.stand import DOCS_URL, listening, write_settings
 from tests.doubles import ManualClock
 
@@ -132,6 +136,22 @@ class Browsing:
         sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", **headers}
         return await self.client.post(path, data={"_csrf": token, **(fields or {})}, headers=sent)
 
+    async def ended(self, begun: httpx.Response) -> httpx.Response:
+        """The last page of the long work that this answer has begun."""
+        async with asyncio.timeout(30):
+            path = begun.headers["Location"]
+            while "data-running" in (page := await self.get(path)).text:  # noqa: ASYNC110 -- as a browser looks again
+                await asyncio.sleep(0.01)
+            return page
+
+    async def upload(
+        self, path: str, body: bytes, name: str = "keys.csv", **fields: str
+    ) -> httpx.Response:
+        """Send the form of the page at this path, which has a file."""
+        sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"}
+        data = {"_csrf": await self.csrf(path), **fields}
+        return await self.client.post(path, data=data, files={"file": (name, body)}, headers=sent)
+
     async def sign_in(self, email: str, password: str = PASSWORD, **more: str) -> httpx.Response:
         """Send the sign-in form."""
         fields = {"email": email, "password": password, **more}
@@ -191,6 +211,7 @@ async def _account(services: Services, name: str) -> Account:
         "key_id": key.key.id,
         "secret_id": key.key.secrets[0].id,
         "user_id": member.user.id,
+        "work_id": services.console.jobs.begin(member.caller, "disable", Disabling(), _nothing).id,
         "sign_in_id": (await services.console.sign_ins.list(member.caller))[0].id,
     }
     return Account(account.id, name, member, ids, frozenset(ids.values()) | {name, member.email})
@@ -199,6 +220,12 @@ async def _account(services: Services, name: str) -> Account:
 def _quick_hashes() -> SlowHashes:
     """Passwords are hashed as keys are; what a password must cost is tested where that is decided (tests/stores)."""
     return SlowHashes(lambda text, _: hash_token(text, CostClass.GENERATED))
+
+
+async def _nothing(_job: Job) -> AsyncGenerator[None, None]:
+    """Work that is done before it has begun."""
+    for _ in ():
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -224,7 +251,8 @@ async def housed(
     settings = load(write_settings(folder, sql_url, valkey_url, sections), {})
     clock = clock or ManualClock()
     source = Source(folder / "keywright.yaml", {})
-    async with opened(settings, clock=clock, hashes=_quick_hashes()) as services:
+    async with opened(settings, clock=clock, hashes=_quick_hashes()) as services, Crew() as crew:
+        _ = crew.start("long work", services.console.jobs.run())
         app = api_app(
             services,
             clock,

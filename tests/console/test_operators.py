@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from admin.core.caller import Role
-from admin.services.keys import NewKey
 from tests.console.stand import House
 from tests.console.test_keys import followed, once, words
 
@@ -84,27 +83,6 @@ async def test_a_user_is_made_narrowed_and_disabled(house: House) -> None:
     assert re.search(r'name="scopes" value="read-only" checked', page)
     assert "The user was changed." in done
     assert "lin@example.com" in listed
-
-
-async def test_many_keys_are_disabled_at_once(house: House) -> None:
-    """Those that are ticked are disabled, each is told of, and a key of nobody's does not stop the others."""
-    made = [
-        await house.services.keys.create(
-            house.own.member.caller, NewKey(house.own.id, f"live-old-{n}")
-        )
-        for n in range(3)
-    ]
-    async with house.browsing(house.own.member) as browser:
-        ids = [one.key.id for one in made[:2]]
-        answer = await browser.send("/keys/unused", {"key": [*ids, house.other.ids["key_id"]]})
-        nothing = await browser.send("/keys/unused", {})
-        disabled = words(await browser.get("/keys?state=disabled"))
-
-    assert "2 of 3 keys are disabled" in words(answer)
-    assert "There is no key" in words(answer)
-    assert nothing.status_code == 422
-    assert "live-old-0" in disabled
-    assert "live-old-2" not in disabled
 
 
 async def test_the_audit_log_is_read_and_verified(house: House) -> None:

@@ -1,11 +1,12 @@
 """The whole ways of people, in a real browser against a whole gateway: from nothing to a key and its end."""
 
+import json
 import re
 import subprocess
 from dataclasses import dataclass
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, FilePayload, expect
 from playwright.async_api import Page as Tab
 
 from tests.console.browser import picture
@@ -195,7 +196,9 @@ async def reach(tab: Tab, name: str) -> None:
 
 
 async def test_the_operators_way(stage: Stage, browser: Browser) -> None:
-    """From the link that the start prints: a password, an account and its user, who is denied and then approved."""
+    """From the link that the start prints: a password, an account and its user, who is denied and then approved,
+    keys that are brought in, used, and ended all at once, and the proof that all of it is written down.
+    """
     async with (
         window(browser, stage, has_scripts=True) as tab,
         window(browser, stage, has_scripts=True) as customer,
@@ -204,6 +207,7 @@ async def test_the_operators_way(stage: Stage, browser: Browser) -> None:
         link = await makes_a_customer(tab)
         await gets_in(customer, link, "ines@initech.example")
         await decides(tab, customer)
+        await brings_keys_in_and_ends_them(tab, stage)
         await looks_after_all(tab)
 
 
@@ -261,6 +265,43 @@ async def decides(tab: Tab, customer: Tab) -> None:
     await says(tab, "API access is on for 'Initech'")
     await customer.reload()
     await says(customer, "The endpoint")
+
+
+async def brings_keys_in_and_ends_them(tab: Tab, stage: Stage) -> None:
+    """Keys from elsewhere by a file, which work at once; those of all accounts; the old ones are all disabled."""
+    values = [f"from-elsewhere-{n:020}" for n in range(3)]
+    lines = [
+        json.dumps(
+            {
+                "account": "Initech",
+                "name": f"old-printer-{n}",
+                "value": value,
+                "scopes": ["read-only"],
+                "created_at": "2019-01-01T00:00:00Z",
+            }
+        )
+        for n, value in enumerate(values)
+    ]
+    await go(tab, "Keys")
+    await go(tab, "Import")
+    body = "\n".join([*lines, "{damaged"]).encode()
+    file: FilePayload = {"name": "keys.jsonl", "mimeType": "application/jsonl", "buffer": body}
+    await tab.get_by_label("File").set_input_files(file)
+    await press(tab, "Look the file through")
+    await says(tab, re.compile(r"Would be created\s*3"))
+    await says(tab, "Refused lines")
+    await press(tab, "Import 3 keys")
+    await says(tab, "3 keys are imported")
+    assert [await stage.status(value) for value in values] == [200] * 3
+    await go(tab, "Go to the keys")
+    await says(tab, "old-printer-2")
+    await go(tab, "Unused and old")
+    await go(tab, "Older than a year")
+    await says(tab, "old-printer-0")
+    await go(tab, "Disable all of them")
+    await press(tab, "Disable all of them")
+    await says(tab, re.compile(rf"3 of 3 keys are disabled[\s\S]*{RECEIPT}"))
+    assert [await stage.status(value) for value in values] == [401] * 3
 
 
 async def looks_after_all(tab: Tab) -> None:

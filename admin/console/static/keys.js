@@ -1,4 +1,4 @@
-// What the pages of keys are easier with: advice while a name is typed, ticking all, a bar while many are disabled.
+// What the pages of keys are easier with: advice while a name is typed, ticking all.
 
 const WAIT_MS = 250;
 
@@ -34,7 +34,4 @@ if (all) {
     const wanted = boxes.some((box) => !box.checked);
     for (const box of boxes) box.checked = wanted;
   });
-}
-for (const bar of document.querySelectorAll("progress.bulk")) {
-  bar.previousElementSibling.addEventListener("submit", () => bar.removeAttribute("hidden"));
 }

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.cli.files import Source, private_file
-from admin.cli.importing import Importing, Told
 from admin.cli.progress import LongWork
 from admin.core.caller import operator
-from admin.core.transfer.entries import Hints
+from admin.core.transfer.entries import Entry, Hints
 from admin.core.transfer.formats import HEAD_BYTES, Format, read
 from admin.core.transfer.lines import LINE_BYTES_MAX
+from admin.operations.importing import Importing, Told
 from admin.operations.transfer import imported_key
 from admin.wire.transfer import ImportedLine, ImportLine
 from gateway.core.errors import StoreError
@@ -55,8 +55,13 @@ def created(lines: Sequence[ImportLine]) -> list[ImportedLine]:
     return [ImportedLine(number=line.number, outcome="created", key="key_1") for line in lines]
 
 
-def nothing() -> None:
-    """Nobody looks at the progress."""
+Send = Callable[[Sequence[ImportLine]], Sequence[ImportedLine]]
+
+
+def take_all(work: Importing, send: Send, entries: Iterable[Entry]) -> None:
+    """Batch after batch, as the commands do it."""
+    for batch in work.batches(entries):
+        work.settle(send(batch) if batch else ())
 
 
 @pytest.mark.parametrize("database", ["sqlite"])
@@ -73,10 +78,10 @@ async def test_ten_thousand_lines_with_bad_ones_among_them(sql_engine: AsyncEngi
             for one in asyncio.run_coroutine_threadsafe(asked, loop).result()
         ]
 
-    first, second = Importing(send), Importing(send)
+    first, second = Importing(), Importing()
     for work in (first, second):
         entries = read(Format.CSV, rows(), Hints(NOON))
-        await asyncio.to_thread(work.run, entries, nothing)
+        await asyncio.to_thread(take_all, work, send, entries)
 
     expected = {
         number: BAD[number % 1000][1] for number in range(2, COUNT + 2) if number % 1000 in BAD
@@ -99,10 +104,10 @@ def test_a_long_file_is_never_held_as_a_whole() -> None:
         yield from header
         yield from lines
 
-    work = Importing(created)
+    work = Importing()
     tracemalloc.start()
     try:
-        work.run(read(Format.CSV, file(), Hints(NOON)), nothing)
+        take_all(work, created, read(Format.CSV, file(), Hints(NOON)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -122,7 +127,7 @@ def test_values_go_in_small_batches_and_hashes_in_large_ones() -> None:
     notes = ", ".join(f'"note {n}": "{"x" * 990}"' for n in range(99))
     for fields in ('"value": "v"', '"value": null', f'"value": null, "metadata": {{{notes}}}'):
         line = f'{{"account": "A", "name": "n", {fields}}}\n'.encode()
-        Importing(send).run(read(Format.JSONL, [line] * 600, Hints(NOON)), nothing)
+        take_all(Importing(), send, read(Format.JSONL, [line] * 600, Hints(NOON)))
 
     assert sizes == [50] * 12 + [500, 100] + [6] * 100
 
@@ -137,9 +142,9 @@ def test_a_failure_in_the_middle_says_how_far_it_was() -> None:
             raise StoreError("sql", "import keys", "gone")
         return answer(lines)
 
-    work = Importing(send)
+    work = Importing()
     with pytest.raises(StoreError):
-        work.run(read(Format.CSV, rows(), Hints(NOON)), nothing)
+        take_all(work, send, read(Format.CSV, rows(), Hints(NOON)))
 
     assert work.through == 102
     assert work.counts["created"] == 100
@@ -158,9 +163,9 @@ def test_a_failure_in_the_middle_says_how_far_it_was() -> None:
 def test_a_field_that_does_not_fit_is_named(fields: str, said: str) -> None:
     """Which field, and what is wrong with it; never what stands there."""
     line = f'{{"account": "A", "name": "n", "value": "v", {fields}}}\n'
-    work = Importing(created)
+    work = Importing()
 
-    work.run(read(Format.JSONL, [line.encode()], Hints(NOON)), nothing)
+    take_all(work, created, read(Format.JSONL, [line.encode()], Hints(NOON)))
 
     (told,) = work.refused
     assert isinstance(told, Told)

@@ -3,7 +3,7 @@
 __all__ = ["Importing", "Told"]
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,8 +20,6 @@ _CHARACTERS_OF_A_LINE = 1000
 _CHARACTERS_OF_A_SECRET = 400
 _NAME_LENGTH_MAX = 60
 
-Send = Callable[[Sequence[ImportLine]], Sequence[ImportedLine]]
-
 
 class Told(NamedTuple):
     """Something to say about a line of the file."""
@@ -34,10 +32,12 @@ class Told(NamedTuple):
 class Importing:
     """The course of one import. Only what is told is kept, so that a file may be of any length.
 
+        for batch in work.batches(entries):
+            work.settle(send(batch) if batch else ())
+
     `through` is the last line of the file up to which everything is settled.
     """
 
-    send: Send
     counts: Counter[str] = field(default_factory=Counter)
     refused: list[Told] = field(default_factory=list)
     remarks: list[Told] = field(default_factory=list)
@@ -51,14 +51,22 @@ class Importing:
         """How many lines have their outcome."""
         return self.counts.total()
 
-    def run(self, entries: Iterable[Entry], reached: Callable[[], None]) -> None:
-        """Take in every entry; `reached` is called after each batch. Raises what `send` raises."""
+    def batches(self, entries: Iterable[Entry]) -> Iterator[Sequence[ImportLine]]:
+        """What to send, piece by piece; one of bad lines alone is empty. Each is settled before the next is read."""
         for entry in entries:
             self._add(entry)
             if self._weight >= _WEIGHT_MAX:
-                self._flush()
-                reached()
-        self._flush()
+                yield self._taken()
+        yield self._taken()
+
+    def settle(self, results: Sequence[ImportedLine]) -> None:
+        """Count what became of the last batch."""
+        for result in results:
+            if result.outcome == "refused":
+                self._refuse(result.number, result.problem or "")
+            else:
+                self.counts[result.outcome] += 1
+        self.through = self._last_read
         self.refused.sort()
 
     def _add(self, entry: Entry) -> None:
@@ -73,15 +81,10 @@ class Importing:
             # A file of nothing but bad lines moves on, too.
             self._weight += 1
 
-    def _flush(self) -> None:
-        results = self.send(tuple(self._batch)) if self._batch else ()
+    def _taken(self) -> Sequence[ImportLine]:
+        batch = tuple(self._batch)
         self._batch, self._weight = [], 0
-        for result in results:
-            if result.outcome == "refused":
-                self._refuse(result.number, result.problem or "")
-            else:
-                self.counts[result.outcome] += 1
-        self.through = self._last_read
+        return batch
 
     def _refuse(self, number: int, problem: str) -> None:
         self.counts["refused"] += 1
