@@ -17,6 +17,8 @@ from typing import NamedTuple, Self
 
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.002
+# A gateway that drains closes what is idle after half a second.
+_STALE_SECONDS = 0.25
 
 
 class Use(NamedTuple):
@@ -33,6 +35,7 @@ class Caller:
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = math.inf
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,17 +46,24 @@ class Caller:
     async def connect(self) -> None:
         """Beforehand, so that the first request finds it done."""
         self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        self._used_at = math.inf
 
     async def use(self, secret: str, target: str = "/pub/x") -> Use:
-        """GET; a connection that breaks is a status of 0, and the next use has another."""
+        """GET; a connection that breaks is a status of 0, and the next use has another.
+
+        One that was not used for a while is not used again, as careful clients do: this process may have stood still.
+        """
         sent = time.monotonic()
+        if sent - self._used_at > _STALE_SECONDS:
+            await self._leave()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 status = await self._ask(secret, target)
         except (OSError, asyncio.IncompleteReadError):
             status = 0
             await self._leave()
-        return Use(status, sent, time.monotonic())
+        self._used_at = time.monotonic()
+        return Use(status, sent, self._used_at)
 
     async def _ask(self, secret: str, target: str) -> int:
         if self._streams is None:

@@ -154,6 +154,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     sections = {
         "accounts": {"default_plan": "starter", "default_api_access": "disabled"},
         "keys": {"accept_imported": True},
+        # A machine whose disk stands still for a while fails no test for it.
+        "store": {"deadline": "30s"},
     }
     with _site(sections) as site:
         gateway = site.start(whole=True)

@@ -1,6 +1,15 @@
 """The admin API as it is served: a real socket, a real database, a real Valkey, and tokens to ask it with."""
 
-__all__ = ["ADMIN", "DOCS_URL", "ON_ONE_DATABASE", "Api", "Person", "listening", "serving"]
+__all__ = [
+    "ADMIN",
+    "DOCS_URL",
+    "ON_ONE_DATABASE",
+    "PATIENCE",
+    "Api",
+    "Person",
+    "listening",
+    "serving",
+]
 
 import contextlib
 import json
@@ -33,6 +42,7 @@ ADMIN = operator("tests")
 # For what ends before any database is asked.
 ON_ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 DOCS_URL = "https://docs.example"
+PATIENCE = "30s"
 # Nothing here is asked by TLS, and the certificates of all the world take a while to read.
 _PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 SECTIONS: Mapping[str, Any] = {
@@ -146,7 +156,8 @@ def write_settings(
     whole = {
         **SECTIONS,
         "data_dir": str(folder / "data"),
-        "store": {"url": sql_url},
+        # A machine whose disk stands still for a while fails no test for it.
+        "store": {"url": sql_url, "deadline": PATIENCE},
         "redis": {"url": valkey_url},
         **sections,
     }
