@@ -14,7 +14,7 @@ run: $(VENV)/.installed-run
 AXE := tests/console/node_modules/axe-core/axe.min.js
 
 test: $(VENV)/.installed-dev $(AXE)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # One file of JavaScript for the tests, of the version and content that the lock file names.
 $(AXE): tests/console/package.json tests/console/package-lock.json
@@ -51,7 +51,7 @@ test-compiled: $(VENV)/.installed-dev
 	@echo "Compiling the way of a request in build/compiled …"
 	@$(BIN)/python hatch_build.py build/compiled
 	@cd build/compiled && $(abspath $(BIN))/python -c 'import gateway.http.express as lane; assert lane.__file__.endswith(".so")'
-	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m pytest -n auto $(COMPILED_TESTS) \
+	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m pytest -n auto --dist worksteal $(COMPILED_TESTS) \
 	  || PYTHONPATH=. $(abspath $(BIN))/python -m pytest --last-failed --last-failed-no-failures none $(COMPILED_TESTS)
 
 # The gate that CI runs after the tests: format, lint, types, the import rule.
