@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COMPILED_TESTS ?= tests/core tests/pipeline tests/http tests/battery tests/usage tests/test_metrics.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-alerts bench-ledger bench-lookup soak clean
+.PHONY: run test test-failed pictures check format constraints bench bench-take bench-express bench-import bench-warm bench-usage bench-kill bench-console bench-alerts bench-ledger bench-lookup bench-scrape soak clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/keywright demo
@@ -115,6 +115,10 @@ bench-list: $(VENV)/.installed-dev
 # A month of one key out of 50 million requests, and single requests, on SQLite and PostgreSQL.
 bench-lookup: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.lookup
+
+# What a scrape of /metrics costs with 100,000 active keys and four workers.
+bench-scrape: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.scrape
 
 # Ten minutes at four fifths of what it can serve, with reloads and restarts: failed requests, slope of memory.
 soak: $(VENV)/.installed-dev

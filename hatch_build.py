@@ -23,6 +23,7 @@ MODULES = (
     *(
         f"gateway/core/{name}.py"
         for name in (
+            "appetite",
             "busiest",
             "credential",
             "headers",
@@ -40,6 +41,7 @@ MODULES = (
             "record",
             "routes",
             "scopes",
+            "tab",
             "token",
             "tracing",
         )

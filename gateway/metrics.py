@@ -5,7 +5,7 @@ look-ups; they become Prometheus families only when someone scrapes. Every label
 configuration or code bounds: never from a path, an address, or anything else that a caller chooses.
 """
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "REVIEW_EVERY_SECONDS", "Metrics"]
 
 import asyncio
 from bisect import bisect_left, bisect_right

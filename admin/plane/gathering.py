@@ -29,12 +29,16 @@ class Gatherer:
         render_own: Callable[[], bytes],
         own_state: Callable[[], State],
         ended: Ended,
+        busiest_keys: int = 200,
     ) -> None:
-        """`workers` are connected by `opened`; the control plane's own part comes from the two functions."""
+        """`workers` are connected by `opened`; the control plane's own part comes from the two functions.
+
+        `busiest_keys` keys, and as many accounts, have series of their own.
+        """
         self._workers = workers
         self._render_own = render_own
         self._own_state = own_state
-        self._expositions = Expositions()
+        self._expositions = Expositions(busiest_keys)
         self._ended = ended
         self._merging = asyncio.Lock()
 
@@ -46,6 +50,7 @@ class Gatherer:
         *,
         render_own: Callable[[], bytes],
         own_state: Callable[[], State],
+        busiest_keys: int = 200,
     ) -> AsyncIterator["Gatherer"]:
         """A gatherer for the workers on these sockets, for as long as the block.
 
@@ -56,7 +61,7 @@ class Gatherer:
                 socket.stem: await stack.enter_async_context(_client(socket)) for socket in sockets
             }
             ended = Ended(sockets[0].parent if sockets else None)
-            made = cls(workers, render_own, own_state, ended)
+            made = cls(workers, render_own, own_state, ended, busiest_keys)
             yield made
             await asyncio.to_thread(made._leave)
 

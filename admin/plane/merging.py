@@ -1,7 +1,8 @@
 """One exposition out of those of several processes; no I/O.
 
 Counters and histograms are added up: a sum never falls, so what a process that has ended, or does not
-answer just now, had counted stays in it. Of gauges each has its rule. What is true of one process alone
+answer just now, had counted stays in it. Series of single keys and accounts are those of the busiest over all
+processes (`admin.plane.leading`). Of gauges each has its rule. What is true of one process alone
 (memory, processor time, the lag of its event loop) is never mixed: such series carry its name.
 """
 
@@ -11,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from admin.plane.exposition import Family, read, text_of
+from admin.plane.leading import Leading
 
 CONTROL_PLANE: Final = "control-plane"
 
 _PROCESS_LABEL: Final = "process"
 _OF_ONE_PROCESS: Final = ("process_", "python_", "keywright_event_loop_lag_seconds")
-# Their series come and go with who is busiest; of a process that has ended they would pile up.
-_OF_THE_BUSIEST: Final = ("keywright_key_", "keywright_account_")
 _ADDED_UP: Final = frozenset({"counter", "histogram"})
 # True as soon as it is true anywhere, or the worst of all; other gauges are amounts, and are added up.
 _HIGHEST: Final = frozenset(
@@ -58,8 +58,9 @@ def _add(whole: dict[str, float], more: Mapping[str, float], *, is_highest: bool
 class Expositions:
     """What each process said last, and what those before them had counted. Not for two threads at once."""
 
-    def __init__(self) -> None:
-        """Nobody has said anything."""
+    def __init__(self, busiest: int = 200) -> None:
+        """Nobody has said anything; of keys and of accounts so many get series of their own."""
+        self._leading = Leading(busiest)
         self._latest: dict[str, tuple[Family, ...]] = {}
         # Of lives that are over or draining, by process and birth; until their last words come, if they ever do.
         self._left: dict[tuple[str, float | None], tuple[Family, ...]] = {}
@@ -78,7 +79,8 @@ class Expositions:
             if (metrics := _read(text)) and not self._is_folded(process, metrics)
         }
         for process, metrics in heard.items():
-            self._note(process, metrics)
+            self._leading.hears((process, _born(metrics)), metrics)
+            self._note(process, tuple(each for each in metrics if not Leading.is_about(each)))
         whole = self._with_those_that_left(ended)
         for process in said:
             latest = self._latest.get(process, ())
@@ -88,7 +90,7 @@ class Expositions:
             own = filter(_is_of_one_process, latest)
             whole.take(family.of_process(_PROCESS_LABEL, process) for family in own)
         presence = _presence({name: name in heard for name in said})
-        return text_of([*whole.families(), presence]).encode()
+        return text_of([*whole.families(), *self._leading.families(), presence]).encode()
 
     def folded(self, ended: str, last_words: Iterable[tuple[str, str]]) -> str:
         """`ended` and what these processes had counted, added up; from now on that is in there, and not in here."""
@@ -97,6 +99,7 @@ class Expositions:
         for process, text in last_words:
             metrics = _read(text)
             born = _born(metrics)
+            self._leading.hears((process, born), metrics)
             self._folded[process] = born
             _ = self._left.pop((process, born), None)
             if _born(self._latest.get(process, ())) == born:
@@ -140,11 +143,7 @@ def _is_sum(family: Family) -> bool:
 
 def _lasting(families: Iterable[Family]) -> tuple[Family, ...]:
     """What is still true once the process has ended."""
-    return tuple(
-        family
-        for family in families
-        if _is_sum(family) and not family.name.startswith(_OF_THE_BUSIEST)
-    )
+    return tuple(family for family in families if _is_sum(family) and not Leading.is_about(family))
 
 
 def _born(families: Iterable[Family]) -> float | None:

@@ -71,7 +71,10 @@ async def _listening(
         door = await stack.enter_async_context(admitting(settings, is_worker=False, ships=True))
         gatherer = await stack.enter_async_context(
             Gatherer.opened(
-                workers, render_own=door.metrics.render, own_state=lambda: _state_of(door)
+                workers,
+                render_own=door.metrics.render,
+                own_state=lambda: _state_of(door),
+                busiest_keys=settings.metrics.busiest_keys,
             )
         )
         services = await stack.enter_async_context(opened(settings, door))
