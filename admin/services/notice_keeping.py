@@ -29,7 +29,7 @@ class NoticeKeeping:
         keep_seconds: float,
         interval_seconds: float = 60.0,
     ) -> None:
-        """Notices and deliveries older than `keep_seconds` are forgotten."""
+        """Notices, deliveries and events older than `keep_seconds` are forgotten."""
         self._kept = kept
         self._channels = channels
         self._sealer = sealer
@@ -49,6 +49,8 @@ class NoticeKeeping:
         while await self._kept.forget_deliveries(now - self._keep, _AT_ONCE) == _AT_ONCE:
             pass
         while await self._kept.forget_notices(now - self._keep, _AT_ONCE) == _AT_ONCE:
+            pass
+        while await self._kept.forget_events(now - self._keep, _AT_ONCE) == _AT_ONCE:
             pass
         await self._seal_anew()
 

@@ -1,6 +1,8 @@
-"""What of notifications is forgotten in time: old notices, old deliveries, what nobody will try any more."""
+"""What of notifications is forgotten in time: old notices, deliveries and events, what nobody will try any more."""
 
 __all__ = ["NoticesKept"]
+
+from itertools import takewhile
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,9 +12,10 @@ from gateway.stores.notification_tables import (
     delivery_attempts,
     inbox_notices,
     inbox_reads,
+    notification_cursor,
 )
 from gateway.stores.sql_engine import write_transaction
-from gateway.stores.tables import to_us
+from gateway.stores.tables import events, to_us
 
 
 class NoticesKept:
@@ -78,4 +81,23 @@ class NoticesKept:
                         or_(inbox_reads.c.sequence < oldest, inbox_reads.c.sequence.in_(gone))
                     )
                 )
+            return len(gone)
+
+    async def forget_events(self, before: float, count: int) -> int:
+        """Delete up to `count` of the oldest events, of those that happened `before` and that were looked at."""
+        # Not by time, which has no index: they are numbered as they happen.
+        seen = select(func.min(notification_cursor.c.sequence)).scalar_subquery()
+        chosen = (
+            select(events.c.sequence, events.c.at_us)
+            .where(events.c.sequence <= seen)
+            .order_by(events.c.sequence)
+            .limit(count)
+        )
+        async with write_transaction(self._engine, "forget old events") as connection:
+            oldest = (await connection.execute(chosen)).all()
+            gone = [
+                row.sequence for row in takewhile(lambda row: row.at_us < to_us(before), oldest)
+            ]
+            if gone:
+                await connection.execute(delete(events).where(events.c.sequence.in_(gone)))
             return len(gone)

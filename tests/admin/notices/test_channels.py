@@ -257,6 +257,36 @@ async def test_what_is_old_is_forgotten(
     assert [row.sequence for row in await world.rows(inbox_notices)] == [2]
 
 
+async def test_old_events_are_forgotten_once_they_were_looked_at(
+    stand: Stand, sql_engine: AsyncEngine
+) -> None:
+    """What is older than is kept goes, but nothing that is still to be planned; numbers go on behind it."""
+    for _ in range(3):
+        await stand.tell()
+    await stand.deliver()
+    stand.clock.advance(31 * DAY)
+    await stand.tell()
+    await stand.deliver()
+    await stand.tell()
+    world = World(sql_engine)
+
+    async def numbers() -> list[int]:
+        return sorted(row.sequence for row in await world.rows(events))
+
+    await stand.keeping.once()
+    looked_at = await numbers()
+    stand.clock.advance(31 * DAY)
+    await stand.keeping.once()
+    unseen = await numbers()
+    await stand.deliver()
+    await stand.keeping.once()
+    await stand.tell()
+
+    assert looked_at == [4, 5]
+    assert unseen == [5]
+    assert await numbers() == [6]
+
+
 async def test_events_from_before_are_old_news(sql_engine: AsyncEngine, stand: Stand) -> None:
     """The dispatcher begins where it is told to, and looks at each event once."""
     for _ in range(3):
