@@ -108,10 +108,9 @@ class _Visitor:
         if self._console.services.console.sign_ins.has_other_rights(visit.signed_in):
             # A cookie that was taken must not have what its user has only now.
             await visit.renew()
-        if page.permission is not None:
-            visit.caller.require(page.permission)
-        if page.is_operators and visit.caller.account_id is not None:
-            raise NotAllowed("This page is for those who look after all accounts.")
+        if visit.lacks_factor and not page.is_open_without_factor:
+            return visit.render("me/second_factor_needed.html", status=HTTPStatus.FORBIDDEN)
+        _check_rights(visit, page)
         if page.needs_reauthentication and not visit.has_proved:
             asking = await prove(visit, page)
             if asking is not None:
@@ -160,6 +159,13 @@ class _Visitor:
         elif fault.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("console page failed", exc_info=error, **told)
         return fault_page(self._arrival, fault)
+
+
+def _check_rights(visit: Visit, page: Page) -> None:
+    if page.permission is not None:
+        visit.caller.require(page.permission)
+    if page.is_operators and visit.caller.account_id is not None:
+        raise NotAllowed("This page is for those who look after all accounts.")
 
 
 async def _methods_at(request: web.Request) -> set[str]:

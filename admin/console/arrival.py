@@ -38,7 +38,8 @@ class ConsoleTerms:
 
     Who has not shown for `reauthenticate_seconds` who they are has to before anything dangerous.
     `api_url` is where customers find the API, `api_docs_url` what it is explained by, `docs_url` where the
-    product's own pages live; `example_path` is a path of the API to try a key with.
+    product's own pages live; `example_path` is a path of the API to try a key with. Who has one of
+    `second_factor_roles` and signs in by password does nothing else before they have a second factor.
     """
 
     public_url: str | None = None
@@ -47,6 +48,7 @@ class ConsoleTerms:
     api_docs_url: str | None = None
     docs_url: str = ""
     example_path: str = "/"
+    second_factor_roles: frozenset[str] = frozenset()
 
     @property
     def example_url(self) -> str:

@@ -12,6 +12,7 @@ from admin.console.signing import signed_in
 from admin.core.caller import Permission
 from admin.core.faults import Conflict, NotFound
 from admin.services.entry_links import Newcomer
+from admin.services.sign_ins import SET_UP_LINK
 from gateway.core.errors import Misuse
 
 _OVER = "This link was used already, or is too old."
@@ -36,7 +37,7 @@ async def _set_up_done(arrival: Arrival) -> web.StreamResponse:
     except (Misuse, Conflict) as error:
         return arrival.render("sign_in/set_up.html", status=422, errors={"": str(error)})
     words = "The console is set up, and you are its first admin."
-    return await signed_in(arrival, user, "set-up link", "/", words)
+    return await signed_in(arrival, user, SET_UP_LINK, "/", words)
 
 
 async def _invited(arrival: Arrival) -> web.StreamResponse:

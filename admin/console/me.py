@@ -3,6 +3,7 @@
 __all__ = ["ME_PAGES"]
 
 import io
+from functools import partial
 from http import HTTPStatus
 
 import pyotp
@@ -141,15 +142,17 @@ async def _own(visit: Visit) -> Proofs:
     return proofs
 
 
+# By which a second factor is added: for those, too, who are let in nowhere else without one.
+_FACTOR_PAGE = partial(Page, needs_reauthentication=True, is_open_without_factor=True)
 ME_PAGES = (
     Page("GET", "/me", None, _me),
     Page("POST", "/me/password", None, _change_password),
     Page("POST", "/me/sign-ins/{sign_in_id}/end", None, _end_sign_in),
     Page("POST", "/me/sign-ins/end-others", None, _end_others),
-    Page("POST", "/me/second-factor", None, _begin_factor, needs_reauthentication=True),
-    Page("GET", "/me/second-factor", None, _show_factor, needs_reauthentication=True),
-    Page("GET", "/me/second-factor/code.svg", None, _picture, needs_reauthentication=True),
-    Page("POST", "/me/second-factor/confirm", None, _confirm_factor, needs_reauthentication=True),
+    _FACTOR_PAGE("POST", _SECOND_FACTOR, None, _begin_factor),
+    _FACTOR_PAGE("GET", _SECOND_FACTOR, None, _show_factor),
+    _FACTOR_PAGE("GET", f"{_SECOND_FACTOR}/code.svg", None, _picture),
+    _FACTOR_PAGE("POST", f"{_SECOND_FACTOR}/confirm", None, _confirm_factor),
     Page("POST", "/me/second-factor/remove", None, _remove_factor, needs_reauthentication=True),
     Page("POST", "/me/recovery-codes", None, _renew_codes, needs_reauthentication=True),
 )

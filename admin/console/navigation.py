@@ -33,6 +33,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Requests for access", "/access-requests", Permission.ACCESS_DECIDE, is_operators=True),
     Entry("Accounts", "/accounts", Permission.ACCOUNTS_READ, is_operators=True),
     Entry("Users", "/users", Permission.USERS_READ),
+    Entry("Tokens", "/tokens", Permission.TOKENS_READ),
     Entry("Inbox", "/inbox", Permission.NOTIFICATIONS_READ),
     Entry("Alerts", "/alerts", Permission.ALERTS_READ),
     Entry("Notifications", "/channels", Permission.NOTIFICATIONS_READ),

@@ -32,7 +32,7 @@ from admin.core.caller import Caller, Idempotency, Permission
 from admin.core.faults import Changed, Conflict, NotFound, Reused
 from admin.operations.acts import ACTS
 from admin.operations.asked import Asked
-from admin.services.sign_ins import user_caller
+from admin.services.sign_ins import OWN_METHODS, user_caller
 from admin.stores.proofs import Proofs
 from admin.stores.sign_ins import SignedIn, SignIn
 from admin.stores.users import UserView
@@ -124,8 +124,17 @@ class Visit(Arrival):
         return self.now - self.sign_in.proved_at < self.console.terms.reauthenticate_seconds
 
     @property
+    def lacks_factor(self) -> bool:
+        """Whether they still have to add the second factor that their role needs with a password."""
+        if self.user.role.value not in self.console.terms.second_factor_roles:
+            return False
+        return self.sign_in.method in OWN_METHODS and not self.signed_in.has_second_factor
+
+    @property
     def navigation(self) -> tuple[Item, ...]:
         """The pages that this user is offered."""
+        if self.lacks_factor:
+            return ()
         return navigation(self.caller, self.request.path)
 
     def id(self, name: str) -> str:
@@ -214,6 +223,7 @@ class Page:
 
     `is_operators`: only for those who see all accounts. `needs_reauthentication`: who has not shown lately who
     they are is asked for their password first; what they have sent is not lost by that, but for a file.
+    `is_open_without_factor`: for those, too, who still have to add the second factor that their role needs.
     """
 
     method: Method
@@ -224,6 +234,7 @@ class Page:
     is_operators: bool = False
     body_bytes_max: int = FORM_BYTES_MAX
     takes_file: bool = False
+    is_open_without_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from admin.console.operate.unused import UNUSED_PAGES
 from admin.console.page import OpenPage, Page
 from admin.console.people.access import ACCESS_PAGES
 from admin.console.people.accounts import ACCOUNT_PAGES
+from admin.console.people.tokens import TOKEN_PAGES
 from admin.console.people.users import USER_PAGES
 from admin.console.proving import PROVING_PAGES
 from admin.console.quota import QUOTA_PAGES
@@ -45,6 +46,7 @@ PAGES: Sequence[Page] = (
     *ACCESS_PAGES,
     *ACCOUNT_PAGES,
     *USER_PAGES,
+    *TOKEN_PAGES,
     *AUDIT_PAGES,
     *ME_PAGES,
     *INVITING_PAGES,

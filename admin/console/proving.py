@@ -65,4 +65,4 @@ async def _again(visit: Visit) -> web.StreamResponse:
     return await _asking(visit, "/sign-in/again", [("next", next_)], _WRONG)
 
 
-PROVING_PAGES = (Page("POST", "/sign-in/again", None, _again),)
+PROVING_PAGES = (Page("POST", "/sign-in/again", None, _again, is_open_without_factor=True),)

@@ -11,6 +11,7 @@ from admin.console.known_browser import known_browser
 from admin.console.page import OpenPage
 from admin.console.signing import signed_in
 from admin.services.attempts import TooMany
+from admin.services.sign_ins import PASSWORD_AND_CODE
 from admin.stores.proofs import Proofs
 from admin.stores.users import UserView
 
@@ -48,7 +49,7 @@ async def _send(arrival: Arrival) -> web.StreamResponse:
     if not is_right:
         return arrival.render("sign_in/code.html", status=HTTPStatus.UNAUTHORIZED, error=_WRONG)
     arrival.drop_cookie(_STEP)
-    return await signed_in(arrival, proofs.user, "password and code", next_)
+    return await signed_in(arrival, proofs.user, PASSWORD_AND_CODE, next_)
 
 
 async def _is_right(arrival: Arrival, proofs: Proofs) -> bool:

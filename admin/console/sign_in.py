@@ -14,6 +14,7 @@ from admin.console.second_step import to_second_step
 from admin.console.signing import signed_in
 from admin.core.faults import NotAllowed
 from admin.services.attempts import TooMany
+from admin.services.sign_ins import PASSWORD
 from admin.stores.proofs import Proofs
 
 # The same words for everybody who is not let in: they do not say who exists.
@@ -60,7 +61,7 @@ async def _sign_in(arrival: Arrival) -> web.StreamResponse:
         return sign_in_page(arrival, error=_WRONG, status=HTTPStatus.UNAUTHORIZED)
     if proofs.second_factor is not None and proofs.second_factor.is_confirmed:
         return to_second_step(arrival, proofs.user, local_path(form["next"]))
-    return await signed_in(arrival, proofs.user, "password", form["next"])
+    return await signed_in(arrival, proofs.user, PASSWORD, form["next"])
 
 
 async def _proved(arrival: Arrival, email: str, password: str) -> Proofs | None:
@@ -86,4 +87,4 @@ SIGN_IN_PAGES = (
     OpenPage("GET", "/sign-in", _show),
     OpenPage("POST", "/sign-in", _sign_in),
 )
-SIGN_OUT_PAGES = (Page("POST", "/sign-out", None, _sign_out),)
+SIGN_OUT_PAGES = (Page("POST", "/sign-out", None, _sign_out, is_open_without_factor=True),)

@@ -69,6 +69,7 @@ def _terms(settings: Settings) -> ConsoleTerms:
         api_url=console.api_url or f"http://{listen.host}:{listen.port}",
         api_docs_url=console.api_docs_url,
         docs_url=settings.docs_url,
+        second_factor_roles=frozenset(console.second_factor_required_for),
         example_path=console.example_path or _example_path(settings),
     )
 

@@ -4,7 +4,16 @@ What a sign-in may do is never kept: the user is read at each request, so that a
 account or status counts from the next one on.
 """
 
-__all__ = ["Begun", "SignInService", "SignInTerms", "user_caller"]
+__all__ = [
+    "OWN_METHODS",
+    "PASSWORD",
+    "PASSWORD_AND_CODE",
+    "SET_UP_LINK",
+    "Begun",
+    "SignInService",
+    "SignInTerms",
+    "user_caller",
+]
 
 import hashlib
 import secrets
@@ -18,6 +27,12 @@ from admin.stores.sign_ins import SignedIn, SignIn, SignInStore
 from admin.stores.transaction import Target
 from admin.stores.users import UserView
 from gateway.ports import Clock
+
+# How somebody has shown who they are; by anything else it was a provider of single sign-on.
+PASSWORD = "password"  # noqa: S105 -- the word for it
+PASSWORD_AND_CODE = "password and code"  # noqa: S105 -- the words for it
+SET_UP_LINK = "set-up link"
+OWN_METHODS = frozenset({PASSWORD, PASSWORD_AND_CODE, SET_UP_LINK})
 
 _TOKEN_BYTES = 32
 _AGENT_LENGTH_MAX = 200

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin.core.caller import Caller
 from admin.stores.transaction import Transaction, transaction
 from admin.stores.users import UserView, user_view
+from gateway.stores.console_tables import console_second_factors
 from gateway.stores.console_tables import console_sign_ins as table
 from gateway.stores.sql_engine import read_rows, write_transaction
 from gateway.stores.tables import from_us, to_us, users
@@ -38,10 +39,11 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A sign-in, and the user as they are now."""
+    """A sign-in, and the user as they are now; `has_second_factor`: one that was confirmed."""
 
     sign_in: SignIn
     user: UserView
+    has_second_factor: bool = False
 
 
 class SignInStore:
@@ -77,12 +79,16 @@ class SignInStore:
     async def find(self, digest: str) -> SignedIn | None:
         """Whose cookie has this digest; None for nobody's."""
         statement = (
-            select(*_COLUMNS, users)
+            select(*_COLUMNS, users, console_second_factors.c.confirmed_us)
             .join(users, users.c.id == table.c.user_id)
+            .outerjoin(console_second_factors, console_second_factors.c.user_id == users.c.id)
             .where(table.c.digest == digest)
         )
         rows = await read_rows(self._engine, "recognise a sign-in", statement)
-        return SignedIn(_sign_in(rows[0]), user_view(rows[0])) if rows else None
+        if not rows:
+            return None
+        has_factor = rows[0].confirmed_us is not None
+        return SignedIn(_sign_in(rows[0]), user_view(rows[0]), has_factor)
 
     async def of_user(self, user_id: str) -> tuple[SignIn, ...]:
         """All of a user, the latest first."""

@@ -3,7 +3,7 @@
 __all__ = ["ConsoleSettings", "OidcSettings"]
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -57,6 +57,7 @@ class ConsoleSettings(Section):
     sign_in_life_seconds: Annotated[float, Duration("5m", "90d")] = 7 * 86_400.0
     sign_in_idle_seconds: Annotated[float, Duration("1m", "90d")] = 12 * 3600.0
     reauthenticate_after_seconds: Annotated[float, Duration("10s", "1d")] = 600.0
+    second_factor_required_for: tuple[Literal["admin", "member", "viewer"], ...] = ()
     oidc: OidcSettings = OidcSettings()
 
     @model_validator(mode="after")

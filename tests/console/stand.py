@@ -27,6 +27,7 @@ from admin.services.hashing import SlowHashes
 from admin.services.jobs import Job
 from admin.services.keys import NewKey
 from admin.services.sign_ins import user_caller
+from admin.services.tokens import NewToken
 from admin.services.users import NewUser
 from admin.stores.users import UserView
 from gateway.settings import load
@@ -201,6 +202,7 @@ async def _account(services: Services, name: str) -> Account:
     asking = replace(member.caller, idempotency=Idempotency(channel_once, "tests"))
     webhook = NewChannel("webhook", f"{name} hook", account.id, url="https://hooks.example/in")
     channel = (await services.channels.create(asking, webhook)).channel
+    token = await services.tokens.create(ADMIN, NewToken(f"{name} reader", "viewer", account.id))
     ids = {
         "once": once,
         "channel_once": channel_once,
@@ -208,6 +210,8 @@ async def _account(services: Services, name: str) -> Account:
         "raise_id": "raise_0123456789ABCDEF",
         "delivery_id": (await services.deliveries.test(member.caller, channel.id)).id,
         "account_id": account.id,
+        "token_id": token.token.id,
+        "token_once": "0123456789abcdef",
         "key_id": key.key.id,
         "secret_id": key.key.secrets[0].id,
         "user_id": member.user.id,

@@ -1,5 +1,7 @@
 """Every page in a real browser: nothing it may not load, nothing that somebody cannot read or reach."""
 
+from collections.abc import Collection
+
 import pytest
 from playwright.async_api import Error
 from playwright.async_api import Page as Tab
@@ -11,6 +13,7 @@ from tests.console.browser import Opening, look_with_axe
 from tests.console.stand import PASSWORD, House
 from tests.console.test_pages_are_guarded import path_of
 
+STATUSES = frozenset({200, 401, 404})
 PHONE_WIDTH = 390
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # Only what is wrong comes out of the browser: all that is right is many times as much.
@@ -36,7 +39,7 @@ async def violations(tab: Tab, where: str, *rules: str) -> list[str]:
     return [f"{where}: {each}" for each in await tab.evaluate(LOOK, list(rules))]
 
 
-async def is_shown(tab: Tab, path: str) -> bool:
+async def is_shown(tab: Tab, path: str, statuses: Collection[int]) -> bool:
     """Go there; False for what is no page, such as a file to keep."""
     try:
         answer = await tab.goto(path)
@@ -45,15 +48,15 @@ async def is_shown(tab: Tab, path: str) -> bool:
             raise
         return False
     assert answer is not None
-    assert answer.status in {200, 401, 404}, path
+    assert answer.status in statuses, path
     return answer.headers["content-type"].startswith("text/html")
 
 
-async def found(tab: Tab, path: str) -> list[str]:
+async def found(tab: Tab, path: str, statuses: Collection[int] = STATUSES) -> list[str]:
     """What keeps somebody from using the page: on a desktop, in the dark, or on a phone."""
     await tab.set_viewport_size({"width": 1280, "height": 800})
     await tab.emulate_media(color_scheme="light")
-    if not await is_shown(tab, path):
+    if not await is_shown(tab, path, statuses):
         return []
     wrong = await violations(tab, path, *RULES)
     await tab.emulate_media(color_scheme="dark")
