@@ -1,4 +1,4 @@
-"""What is counted of notifications, and its metrics. Every label comes from a few words of ours."""
+"""What is counted of alerts and notifications, and its metrics. Every label comes from a few words of ours."""
 
 __all__ = ["NotificationTally"]
 
@@ -11,10 +11,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 @dataclass(slots=True)
 class NotificationTally:
-    """Written by the dispatcher of the control plane; in a worker all of it stays 0."""
+    """Written by the control plane's dispatcher, and by what looks for alerts; in a worker all of it stays 0."""
 
     # By the channel's kind and what became of the attempt.
     attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # Alerts that were told, by their kind.
+    alerts: Counter[str] = field(default_factory=Counter)
     switched_off: int = 0
     pending: int = 0
     oldest_seconds: float = 0.0
@@ -30,6 +32,12 @@ class NotificationTally:
         for labels, count in self.attempts.items():
             attempts.add_metric(labels, count)
         yield attempts
+        alerts = CounterMetricFamily(
+            "keywright_alerts_told", "Alerts that were told, as events.", labels=("kind",)
+        )
+        for kind, count in self.alerts.items():
+            alerts.add_metric((kind,), count)
+        yield alerts
         yield CounterMetricFamily(
             "keywright_channels_switched_off",
             "Channels that were switched off because nothing could be delivered.",

@@ -80,6 +80,7 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
     metrics.revocation_seconds(0.01)
     metrics.event_loop_lag(0.001)
     metrics.notifications.attempts["webhook", "delivered"] += 1
+    metrics.notifications.alerts["key.unused"] += 1
     seen = {
         (sample.name.removesuffix("_count"), *sorted(set(sample.labels)))
         for family in text_string_to_metric_families(metrics.render().decode())
@@ -90,6 +91,7 @@ def test_every_metric_of_the_design_is_there(metrics: Metrics) -> None:
     assert seen == {
         ("keywright_requests_total", "code_class", "method", "outcome", "route"),
         ("keywright_notification_attempts_total", "channel", "outcome"),
+        ("keywright_alerts_told_total", "kind"),
         ("keywright_notifications_pending",),
         ("keywright_notification_oldest_seconds",),
         ("keywright_notification_events_behind",),

@@ -283,6 +283,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
                 "limits": [{"name": "default", "quota": 1000, "window": 60, "per": "key"}],
                 "member_scopes": ["read-only"],
                 "monthly_quota": 1000000,
+                "quota": {"requests": 1000000, "bytes": 53687091200, "at_limit": "refuse"},
             }
         ],
         "scopes": [{"name": "read-only", "rules": [{"methods": ["GET", "HEAD", "OPTIONS"]}]}],

@@ -17,15 +17,18 @@ from datetime import datetime
 
 from admin.cli.key_words import receipt_sentence
 from admin.cli.times import told
+from admin.cli.usage_words import size
 from admin.wire.people import (
     AccountChanged,
     AccountDocument,
     PlanDocument,
     PlanPage,
+    PlanQuota,
     ScopeDocument,
     TokenDocument,
     UserDocument,
 )
+from gateway.core.quota import AtLimit
 
 
 def account_row(account: AccountDocument, now: datetime) -> dict[str, str]:
@@ -108,7 +111,7 @@ def plan_row(plan: PlanDocument, page: PlanPage) -> dict[str, str]:
     return {
         "plan": f"{plan.name} (default)" if is_default else plan.name,
         "limits": ", ".join(_limit(limit) for limit in plan.limits) or "none",
-        "monthly quota": "none" if plan.monthly_quota is None else str(plan.monthly_quota),
+        "monthly quota": _quota(plan.quota),
         "members may give": "every scope"
         if plan.member_scopes is None
         else ", ".join(plan.member_scopes) or "none",
@@ -122,6 +125,15 @@ def scope_row(scope: ScopeDocument) -> dict[str, str]:
         for rule in scope.rules
     ]
     return {"scope": scope.name, "allows": " or ".join(rules) or "nothing"}
+
+
+def _quota(quota: PlanQuota | None) -> str:
+    if quota is None:
+        return "none"
+    counts = [] if quota.requests is None else [str(quota.requests)]
+    counts += [] if quota.bytes is None else [size(quota.bytes)]
+    words = " and ".join(counts)
+    return words if quota.at_limit is AtLimit.REFUSE else f"{words}, {quota.at_limit.value}"
 
 
 def _limit(limit: dict[str, str | int]) -> str:

@@ -1,6 +1,6 @@
 """What is configured, and what has happened: plans, the audit log, events."""
 
-__all__ = ["RECORD_ACTS"]
+__all__ = ["RECORD_ACTS", "plan_document"]
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from admin.operations.values import moment, page_request, seconds
 from admin.services.catalogue import Services
 from admin.services.plans import Plan, Scope
 from admin.services.records import AuditFilter, Event
-from admin.wire.people import PlanDocument, PlanPage, ScopeDocument
+from admin.wire.people import PlanDocument, PlanPage, PlanQuota, ScopeDocument
 from admin.wire.records import (
     AuditDocument,
     AuditPage,
@@ -29,7 +29,7 @@ from admin.wire.records import (
 async def _plans(services: Services, caller: Caller, _asked: Asked) -> PlanPage:
     offered = await services.plans.list(caller)
     return PlanPage(
-        plans=tuple(map(_plan, offered.plans)),
+        plans=tuple(map(plan_document, offered.plans)),
         scopes=tuple(map(_scope, offered.scopes)),
         default_plan=offered.default_plan,
     )
@@ -71,7 +71,9 @@ async def _events(services: Services, caller: Caller, asked: Asked) -> EventPage
     return EventPage(events=tuple(map(_event, found)), last_sequence=last)
 
 
-def _plan(plan: Plan) -> PlanDocument:
+def plan_document(plan: Plan) -> PlanDocument:
+    """A plan as it is told."""
+    quota = plan.quota
     return PlanDocument(
         name=plan.name,
         limits=tuple(
@@ -84,7 +86,10 @@ def _plan(plan: Plan) -> PlanDocument:
             for limit in plan.limits
         ),
         member_scopes=plan.member_scopes,
-        monthly_quota=plan.monthly_quota,
+        monthly_quota=None if quota is None else quota.requests,
+        quota=None
+        if quota is None
+        else PlanQuota(requests=quota.requests, bytes=quota.bytes, at_limit=quota.at_limit),
     )
 
 

@@ -2,6 +2,8 @@
 
 __all__ = ["alert_defaults", "alerting"]
 
+from collections import Counter
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.core.alerts.addresses import AddressTerms
@@ -26,8 +28,10 @@ from gateway.settings import Settings
 from gateway.stores.tables import to_us
 
 
-def alerting(settings: Settings, engine: AsyncEngine, clock: Clock) -> Alerting:
-    """What looks for alerts, on one database."""
+def alerting(
+    settings: Settings, engine: AsyncEngine, clock: Clock, told: Counter[str] | None = None
+) -> Alerting:
+    """What looks for alerts, on one database, and counts in `told` those that it tells."""
     marks, keys, choices = AlertMarks(engine), AlertKeys(engine), AlertChoices(engine)
     traffic = TrafficWatch(
         AlertUsage(engine),
@@ -40,7 +44,7 @@ def alerting(settings: Settings, engine: AsyncEngine, clock: Clock) -> Alerting:
     )
     return Alerting(
         [traffic, KeyLifeWatch(keys, marks, _key_terms(settings))],
-        AlertStates(engine),
+        AlertStates(engine, told),
         choices,
         marks,
         clock,

@@ -9,6 +9,7 @@ from admin.services.accounts import AccountRules
 from admin.services.keys import KeyRules
 from admin.services.plans import Plan, Plans, Scope, ScopeRule
 from admin.services.transfer import TransferRules
+from gateway.app.policy import plan_quota
 from gateway.core.limits import Limit
 from gateway.settings import Settings
 
@@ -23,7 +24,7 @@ def offered(settings: Settings) -> Plans:
                 for limit in plan.limits
             ),
             member_scopes=plan.member_scopes,
-            monthly_quota=plan.monthly_quota,
+            quota=plan_quota(plan),
             alerts=plan.alerts,
         )
         for name, plan in settings.plans.items()

@@ -28,6 +28,7 @@ from admin.services.hashing import SlowHashes
 from admin.services.housekeeping import Housekeeping
 from admin.services.inbox import InboxService
 from admin.services.keys import KeyService
+from admin.services.network_keeping import NetworkKeeping
 from admin.services.plans import PlanService
 from admin.services.records import RecordService
 from admin.services.repeats import Repeats
@@ -39,6 +40,8 @@ from admin.services.usage import UsageService
 from admin.services.users import UserService
 from admin.stores.accounts import AccountStore
 from admin.stores.alert_choices import AlertChoices
+from admin.stores.alert_marks import AlertMarks
+from admin.stores.alert_networks import AlertNetworks
 from admin.stores.alert_states import AlertStates
 from admin.stores.concerned import ConcernedSecrets
 from admin.stores.idempotency import IdempotencyStore
@@ -147,6 +150,7 @@ def _services(parts: _Parts, door: Door | None) -> Services:
     )
     housekeeping = Housekeeping(keys, key_store, claims, clock)
     housekeeping.also(console.forget)
+    housekeeping.also(NetworkKeeping(AlertNetworks(engine), AlertMarks(engine)).once)
     return Services(
         accounts=AccountService(
             AccountStore(engine), enforcement, repeats, clock, account_rules(settings)
@@ -180,7 +184,9 @@ def _services(parts: _Parts, door: Door | None) -> Services:
         alerts=AlertService(
             AlertChoices(engine), AlertStates(engine), clock, alert_defaults(settings)
         ),
-        alerting=alerting(settings, engine, clock),
+        alerting=alerting(
+            settings, engine, clock, None if door is None else door.metrics.notifications.alerts
+        ),
         shown_once=ShownOnce(repeats, clock),
         console=console,
     )

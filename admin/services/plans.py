@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from admin.core.caller import Caller, Permission
 from gateway.core.limits import Limit
+from gateway.core.quota import Quota
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an account on it may use; `member_scopes` None: all.
+    """What an account on it may use; `member_scopes` None: all. Without a quota there is no end to a month's use.
 
     Alerts are percents of the monthly quota, None: those of the installation.
     """
@@ -19,7 +20,7 @@ class Plan:
     name: str
     limits: tuple[Limit, ...]
     member_scopes: tuple[str, ...] | None = None
-    monthly_quota: int | None = None
+    quota: Quota | None = None
     alerts: tuple[int, ...] | None = None
 
 

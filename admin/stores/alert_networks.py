@@ -37,7 +37,7 @@ class AlertNetworks:
         self._engine = engine
 
     async def of(self, key_ids: Collection[str]) -> Sequence[KeyNote]:
-        """Those of the keys that exist."""
+        """Those of the keys that exist, and are not deleted."""
         if not key_ids:
             return ()
         ids = sorted(key_ids)
@@ -45,7 +45,7 @@ class AlertNetworks:
             self._engine,
             "look at keys",
             select(keys.c.id, keys.c.account_id, keys.c.name, keys.c.type).where(
-                keys.c.id.in_(ids)
+                keys.c.id.in_(ids), keys.c.deleted_us.is_(None)
             ),
         )
         of_key: dict[str, dict[str, Met]] = {row.id: {} for row in rows}
@@ -92,3 +92,22 @@ class AlertNetworks:
             for start in range(0, len(gone), _AT_ONCE):
                 part = gone[start : start + _AT_ONCE]
                 await connection.execute(delete(key_networks).where(place.in_(part)))
+
+    async def forget_deleted(self, after: str, count: int) -> str:
+        """Of `count` keys behind the id `after`, forget those that are deleted; where to go on, "" at the end."""
+        whose = key_networks.c.key_id
+        rows = await read_rows(
+            self._engine,
+            "walk networks",
+            select(whose).where(whose > after).distinct().order_by(whose).limit(count),
+        )
+        ids = [row.key_id for row in rows]
+        for start in range(0, len(ids), _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            there = select(keys.c.id).where(keys.c.id.in_(part), keys.c.deleted_us.is_(None))
+            kept = {row.id for row in await read_rows(self._engine, "look at keys", there)}
+            gone = [key_id for key_id in part if key_id not in kept]
+            if gone:
+                async with write_transaction(self._engine, "forget networks") as connection:
+                    await connection.execute(delete(key_networks).where(whose.in_(gone)))
+        return ids[-1] if len(ids) == count else ""

@@ -2,6 +2,7 @@
 
 __all__ = ["AlertFilter", "AlertStates", "Standing"]
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -50,9 +51,10 @@ class AlertFilter:
 class AlertStates:
     """Every method raises StoreError when the database cannot answer."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """`engine` is open, on a database of the present schema."""
+    def __init__(self, engine: AsyncEngine, told: Counter[str] | None = None) -> None:
+        """`engine` is open, on a database of the present schema. Alerts are counted in `told` by kind."""
         self._engine = engine
+        self._told: Counter[str] = Counter() if told is None else told
 
     async def tell(self, caller: Caller, now: float, findings: Sequence[Finding]) -> int:
         """Remember what was found, and tell what was not told yet; how many alerts that were.
@@ -78,10 +80,10 @@ class AlertStates:
             )
             locked = await tx.connection.execute(chosen.with_for_update())
             known = _levels(locked.all())
-            told = 0
-            for one in _news(ordered, known):
-                told += await _written(tx, one)
-        return told
+            kinds = [await _written(tx, one) for one in _news(ordered, known)]
+        told = [kind.value for kind in kinds if kind is not None]
+        self._told.update(told)
+        return len(told)
 
     async def forget(self, subjects: Sequence[Subject]) -> None:
         """Let go of what there is nothing to look at any more, such as a revoked key."""
@@ -173,8 +175,8 @@ def _changes(findings: Iterable[Finding], known: dict[Subject, Level]) -> Iterat
             yield _New(finding, result, before is not None)
 
 
-async def _written(tx: Transaction, new: _New) -> int:
-    """Write one state, and with it the event if there is something to tell; how many were told."""
+async def _written(tx: Transaction, new: _New) -> AlertKind | None:
+    """Write one state, and with it the event if there is something to tell; which kind of alert that was."""
     finding, result, is_known = new
     subject, level = finding.subject, result.level
     values: dict[str, Any] = {
@@ -197,9 +199,9 @@ async def _written(tx: Transaction, new: _New) -> int:
             update(alert_states).where(_is_one_of([subject])).values(values)
         )
     elif not await _added(tx, subject, values):
-        return 0  # another node was faster, and has told it
+        return None  # another node was faster, and has told it
     if alert is None:
-        return 0
+        return None
     tx.tell(
         alert.kind.value,
         account_id=subject.account_id,
@@ -211,7 +213,7 @@ async def _written(tx: Transaction, new: _New) -> int:
             **alert.facts,
         },
     )
-    return 1
+    return alert.kind
 
 
 async def _added(tx: Transaction, subject: Subject, values: Mapping[str, Any]) -> bool:

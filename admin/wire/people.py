@@ -15,6 +15,7 @@ __all__ = [
     "NewUserRequest",
     "PlanDocument",
     "PlanPage",
+    "PlanQuota",
     "ScopeDocument",
     "TokenCreated",
     "TokenDocument",
@@ -35,6 +36,7 @@ from admin.core.caller import Permission, Role
 from admin.wire.receipt import ReceiptDocument
 from admin.wire.shapes import Document, Duration, PageQuery, Request, Text, Timestamp, Word
 from gateway.core.keys import ApiAccess
+from gateway.core.quota import AtLimit
 
 AccountStatus = Literal["active", "suspended"]
 UserStatus = Literal["active", "disabled"]
@@ -218,13 +220,22 @@ class ScopeDocument(Document):
     rules: tuple[dict[str, tuple[str, ...]], ...]
 
 
+class PlanQuota(Document):
+    """What an account may use in a calendar month (UTC); null is any number."""
+
+    requests: int | None
+    bytes: int | None
+    at_limit: AtLimit
+
+
 class PlanDocument(Document):
-    """One plan that the configuration names."""
+    """One plan that the configuration names; `monthly_quota` is the `requests` of its `quota`, if it has one."""
 
     name: str
     limits: tuple[dict[str, str | int], ...]
     member_scopes: tuple[str, ...] | None
     monthly_quota: int | None
+    quota: PlanQuota | None
 
 
 class PlanPage(Document):

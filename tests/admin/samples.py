@@ -272,6 +272,7 @@ SAMPLES: Mapping[type[BaseModel], BaseModel] = {
                     limits=({"name": "default", "quota": 1000, "window": 60, "per": "key"},),
                     member_scopes=("read-only",),
                     monthly_quota=1_000_000,
+                    quota=people.PlanQuota(requests=1_000_000, bytes=None, at_limit=AtLimit.REFUSE),
                 ),
             ),
             scopes=(people.ScopeDocument(name="read-only", rules=({"methods": ("GET",)},)),),

@@ -3,6 +3,7 @@
 __all__ = ["DAY", "Stand"]
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ class Stand(World):
         self.defaults = defaults or Defaults()
         self._ledger = SqlUsageStore(engine)
         self._shipped = 0
+        # What all nodes have counted of the alerts that they told.
+        self.counted: Counter[str] = Counter()
         self.alerts = AlertService(
             AlertChoices(engine), AlertStates(engine), self.clock, self.defaults
         )
@@ -55,7 +58,7 @@ class Stand(World):
         usual = KeyLifeWatch(AlertKeys(engine), AlertMarks(engine), KeyTerms())
         return Alerting(
             watches or (usual,),
-            AlertStates(engine),
+            AlertStates(engine, self.counted),
             AlertChoices(engine),
             AlertMarks(engine),
             self.clock,

@@ -9,6 +9,9 @@ from admin.core.alerts.addresses import AddressTerms
 from admin.core.alerts.kinds import AlertKind
 from admin.core.page import PageRequest
 from admin.services.alerts import AlertChange, AlertFilter
+from admin.services.network_keeping import NetworkKeeping
+from admin.stores.alert_marks import AlertMarks
+from admin.stores.alert_networks import AlertNetworks
 from admin.stores.alert_quotas import Limit
 from gateway.core.refusal import Refusal
 from gateway.stores.alert_tables import alert_marks, key_networks
@@ -53,6 +56,7 @@ async def test_quota_is_told_at_each_threshold_once(node_of: Stand) -> None:
     told = [(one["threshold"], one["used"], one["severity"]) for one in await stand.data()]
     assert told == [(75, 800, "warning"), (90, 900, "warning"), (100, 1000, "critical")]
     assert await standing(stand) == ["quota.exceeded"]
+    assert stand.counted == {"quota.threshold": 2, "quota.exceeded": 1}
 
 
 async def test_quota_of_bytes(node_of: Stand) -> None:
@@ -268,6 +272,27 @@ async def test_crowd_is_neither_told_nor_kept(node_of: Stand) -> None:
 
     assert len(await stand.rows(key_networks)) == 8
     assert [one["count"] for one in await stand.data()] == [1, 5]
+
+
+async def test_where_a_deleted_key_was_used_from_is_forgotten(node_of: Stand) -> None:
+    """Other keys keep theirs, however many rounds it takes; late records of the deleted key bring none back."""
+    stand = node_of
+    await stand.a_key("key_2", "acc_1", used_day=10**6)
+    node = stand.node(stand.traffic(Limit()))
+    for key_id in ("key_1", "key_2"):
+        await stand.requests(1, key_id)
+    await node.once()
+    keeping = NetworkKeeping(AlertNetworks(stand.engine), AlertMarks(stand.engine))
+    await keeping.once()
+    before = {row.key_id for row in await stand.rows(key_networks)}
+    await stand.change_key("key_1", deleted_us=to_us(stand.clock.now()))
+    await stand.requests(1, "key_1", address="203.0.113.9")
+    await node.once()
+    for _ in range(2):
+        await keeping.once()
+
+    assert before == {"key_1", "key_2"}
+    assert {row.key_id for row in await stand.rows(key_networks)} == {"key_2"}
 
 
 async def test_round_reads_each_record_once(node_of: Stand) -> None:
