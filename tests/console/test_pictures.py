@@ -17,6 +17,11 @@ from tests.contracts.test_usage_store import RECORD
 
 HOUR = 3600.0
 NAMES = ("live-billing-invoices", "live-shop-search", "staging-dns-sync", "live-mail-worker")
+FILE = b"""account,name,api_key,scopes
+Acme,billing robot,7f3c9a52-0d1e-4b86-9f27-1c2d3e4f5a6b,read-write
+Acme,dashboard,dGhlIG9sZCBrZXkgb2Ygb3Vycw,read-only
+Acme,ci,legacy.key-00000000000000000001,admin
+"""
 # What became of every so many requests.
 OUTCOMES = (
     *((200, "served"),) * 17,
@@ -115,6 +120,14 @@ async def test_pages_of_an_operator(house: House, opening: Opening, sql_url: str
         await seen(tab, "/audit", "key: create", "audit")
         await seen(tab, "/gateway", "ready", "gateway")
         await seen(tab, "/gateway/config", "Nothing: the file says", "configuration")
+        await seen(tab, "/tokens", "Acme reader", "tokens")
+        await tab.goto("/keys/import")
+        await tab.get_by_label("File").set_input_files(
+            {"name": "keys.csv", "mimeType": "text/csv", "buffer": FILE}
+        )
+        await tab.get_by_role("button", name="Look the file through").click()
+        await expect(tab.locator("main")).to_contain_text("There is no scope 'admin'.")
+        await picture(tab, "import")
 
 
 async def test_a_phone_has_the_whole_width_for_the_keys(
