@@ -9,7 +9,6 @@ __all__ = [
     "ImportedDigests",
     "KeyCache",
     "KeyReader",
-    "KeyUsageReader",
     "Limiter",
     "Quotas",
     "StoredKey",
@@ -166,14 +165,6 @@ class Announcer(Protocol):
 
         `buried` are the secrets concerned, each with the version that its key has reached.
         """
-        ...
-
-
-class KeyUsageReader(Protocol):
-    """What was recorded of one key's requests."""
-
-    async def latest(self, key_id: str, count: int) -> Sequence[UsageRecord]:
-        """The newest `count` records, newest first. Raises StoreError."""
         ...
 
 

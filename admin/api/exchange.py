@@ -6,7 +6,6 @@ __all__ = [
     "REQUEST_ID",
     "Again",
     "address_of",
-    "document_answer",
     "json_answer",
     "problem_answer",
 ]
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel
 
 from admin.api.problems import PROBLEM_TYPE, Declined, members
 from admin.core.caller import Caller
@@ -49,13 +47,6 @@ def json_answer(status: int, body: bytes, headers: Mapping[str, str] | None = No
     return web.Response(
         status=status, body=body, headers={hdrs.CONTENT_TYPE: "application/json", **(headers or {})}
     )
-
-
-def document_answer(
-    status: int, document: BaseModel, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    """A document of the API."""
-    return json_answer(status, document.model_dump_json().encode(), headers)
 
 
 def problem_answer(declined: Declined, request_id: str, docs_url: str) -> web.Response:

@@ -11,6 +11,7 @@ from admin.core.alerts.key_life import KeyTerms
 from admin.core.alerts.kinds import AlertKind
 from admin.core.alerts.traffic import RefusalTerms, RiseTerms
 from admin.core.alerts.wishes import Defaults
+from admin.plane.quotas import plan_quotas
 from admin.services.alert_addresses import AddressBook
 from admin.services.alert_keys_watch import KeyLifeWatch
 from admin.services.alert_traffic_watch import TrafficTerms, TrafficWatch
@@ -19,10 +20,10 @@ from admin.stores.alert_choices import AlertChoices
 from admin.stores.alert_keys import AlertKeys
 from admin.stores.alert_marks import AlertMarks
 from admin.stores.alert_networks import AlertNetworks
-from admin.stores.alert_quotas import AlertQuotas, Limit
+from admin.stores.alert_quotas import AlertQuotas
 from admin.stores.alert_states import AlertStates
 from admin.stores.alert_usage import AlertUsage
-from gateway.app.policy import plan_quota
+from admin.stores.quotas import QuotaStore
 from gateway.ports import Clock
 from gateway.settings import Settings
 from gateway.stores.tables import to_us
@@ -38,7 +39,7 @@ def alerting(
         keys,
         choices,
         marks,
-        AlertQuotas(engine, _limits(settings)),
+        AlertQuotas(QuotaStore(engine), plan_quotas(settings)),
         AddressBook(AlertNetworks(engine), _address_terms(settings)),
         _traffic_terms(settings),
     )
@@ -60,15 +61,6 @@ def alert_defaults(settings: Settings) -> Defaults:
         {name: plan.alerts for name, plan in settings.plans.items() if plan.alerts is not None},
         frozenset(map(AlertKind, settings.alerts.silent)),
     )
-
-
-def _limits(settings: Settings) -> dict[str, Limit]:
-    quotas = {name: plan_quota(plan) for name, plan in settings.plans.items()}
-    return {
-        name: Limit(quota.requests, quota.bytes)
-        for name, quota in quotas.items()
-        if quota is not None
-    }
 
 
 def _key_terms(settings: Settings) -> KeyTerms:

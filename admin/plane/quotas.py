@@ -2,16 +2,14 @@
 
 __all__ = ["plan_quotas", "quota_service"]
 
-from collections.abc import Mapping
-
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.core.plan_quotas import PlanQuotas
 from admin.services.enforcing import Enforcement
 from admin.services.quotas import QuotaService
 from admin.services.repeats import Repeats
 from admin.stores.quotas import QuotaStore
 from gateway.app.policy import plan_quota
-from gateway.core.quota import Quota
 from gateway.ports import Clock
 from gateway.settings import Settings
 from gateway.stores.quota_view import QuotaView
@@ -19,10 +17,14 @@ from gateway.stores.redis_client import RedisStore
 from gateway.stores.sql_usage_totals import SqlUsageTotals
 
 
-def plan_quotas(settings: Settings) -> Mapping[str, Quota]:
-    """Those of the plans that have one, by the plan's name."""
+def plan_quotas(settings: Settings) -> PlanQuotas:
+    """What plans allow."""
     found = {name: plan_quota(plan) for name, plan in settings.plans.items()}
-    return {name: quota for name, quota in found.items() if quota is not None}
+    return PlanQuotas(
+        {name: quota for name, quota in found.items() if quota is not None},
+        settings.accounts.default_plan,
+        settings.plans,
+    )
 
 
 def quota_service(  # noqa: PLR0913, PLR0917 -- one parameter for each part
@@ -42,6 +44,4 @@ def quota_service(  # noqa: PLR0913, PLR0917 -- one parameter for each part
         repeats,
         clock,
         plan_quotas(settings),
-        settings.accounts.default_plan,
-        frozenset(settings.plans),
     )

@@ -3,13 +3,14 @@
 __all__ = ["Billed", "ChangedQuota", "NewRaise", "QuotaService", "QuotaStanding"]
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from admin.core.caller import Caller, Permission
 from admin.core.faults import Conflict, NotFound
 from admin.core.page import Page, PageRequest, decoded, encoded
+from admin.core.plan_quotas import PlanQuotas
 from admin.services.enforcing import Enforcement
 from admin.services.repeats import Repeats
 from admin.services.validation import checked_id, checked_words, new_id
@@ -87,11 +88,9 @@ class QuotaService:
         enforcement: Enforcement,
         repeats: Repeats,
         clock: Clock,
-        quotas: Mapping[str, Quota],
-        default_plan: str,
-        plans: frozenset[str],
+        quotas: PlanQuotas,
     ) -> None:
-        """`quotas` are those of the plans that have one; `plans` are all that the configuration names."""
+        """`quotas` are what plans allow."""
         self._store = store
         self._view = view
         self._totals = totals
@@ -99,8 +98,6 @@ class QuotaService:
         self._repeats = repeats
         self._clock = clock
         self._quotas = quotas
-        self._default_plan = default_plan
-        self._plans = plans
 
     @property
     def now(self) -> float:
@@ -111,17 +108,6 @@ class QuotaService:
         """How the account's present month stands."""
         caller.require(Permission.USAGE_READ)
         return await self._standing(await self._subject(caller, account_id))
-
-    async def standings(self) -> Mapping[str, QuotaStanding]:
-        """How every account with a quota stands, for what works by itself."""
-        found: dict[str, QuotaStanding] = {}
-        after = ""
-        while page := await self._store.subjects(after, 500, None):
-            for subject in page:
-                if self._quota(subject) is not None:
-                    found[subject.id] = await self._standing(subject)
-            after = page[-1].id
-        return found
 
     async def raise_(self, caller: Caller, account_id: str, wanted: NewRaise) -> ChangedQuota:
         """Allow more until a time; it counts at once."""
@@ -201,7 +187,7 @@ class QuotaService:
             subject.id,
             subject.plan,
             month,
-            self._quota(subject),
+            self._quotas.of(subject.plan),
             _sum(raises),
             await self._used(subject.id, month),
             tuple(raises),
@@ -225,10 +211,6 @@ class QuotaService:
         receipt = await self._enforcement.of_account(subject.id, subject.version)
         return ChangedQuota(await self._standing(subject), raise_id, receipt)
 
-    def _quota(self, subject: Subject) -> Quota | None:
-        plan = subject.plan if subject.plan in self._plans else self._default_plan
-        return self._quotas.get(plan)
-
     async def _subject(self, caller: Caller, account_id: str) -> Subject:
         checked_id("acc", account_id, _SEE_ACCOUNTS)
         missing = f"There is no account {account_id}. {_SEE_ACCOUNTS}"
@@ -239,7 +221,7 @@ class QuotaService:
         return found
 
     def _checked(self, subject: Subject, wanted: NewRaise, now: float) -> Raise:
-        if self._quota(subject) is None:
+        if self._quotas.of(subject.plan) is None:
             raise Conflict(f"Plan {subject.plan} has no quota, so there is nothing to raise.")
         if not (0 <= wanted.requests <= QUOTA_MAX and 0 <= wanted.bytes <= _BYTES_MAX):
             raise Misuse("A raise is at most 1000000000 requests and 1048576 GiB.")

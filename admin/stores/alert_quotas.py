@@ -5,12 +5,9 @@ __all__ = ["AlertQuotas", "Limit"]
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from gateway.stores.quota_tables import quota_raises
-from gateway.stores.sql_engine import read_rows
-from gateway.stores.tables import to_us
+from admin.core.plan_quotas import PlanQuotas
+from admin.stores.quotas import QuotaStore
+from gateway.core.quota import NO_EXTRA, Extra, Quota
 
 
 class Limit(NamedTuple):
@@ -23,43 +20,24 @@ class Limit(NamedTuple):
 class AlertQuotas:
     """Raises StoreError when the database cannot answer."""
 
-    def __init__(self, engine: AsyncEngine, of_plans: Mapping[str, Limit]) -> None:
-        """`of_plans` are the plans' own quotas, by their names."""
-        self._engine = engine
+    def __init__(self, store: QuotaStore, of_plans: PlanQuotas) -> None:
+        """`store` has what is allowed on top."""
+        self._store = store
         self._of_plans = of_plans
 
     async def of(self, plans: Mapping[str, str], now: float) -> Mapping[str, Limit]:
         """The quotas of these accounts, by their ids, from the names of their plans; those without are left out."""
-        limits = {
-            id_: limit
+        quotas = {
+            id_: quota
             for id_, name in plans.items()
-            if (limit := self._of_plans.get(name, Limit())) != Limit()
+            if (quota := self._of_plans.of(name)) is not None
         }
-        if not limits:
-            return {}
-        raises = quota_raises.c
-        rows = await read_rows(
-            self._engine,
-            "read raised quotas",
-            select(
-                raises.account_id,
-                func.sum(raises.requests).label("requests"),
-                func.sum(raises.bytes).label("bytes"),
-            )
-            .where(
-                raises.account_id.in_(sorted(limits)),
-                raises.until_us > to_us(now),
-                raises.ended_us.is_(None),
-            )
-            .group_by(raises.account_id),
-        )
-        # PostgreSQL sums whole numbers up to a decimal.
-        extra = {row.account_id: Limit(int(row.requests), int(row.bytes)) for row in rows}
-        return {id_: _sum(limit, extra.get(id_, Limit())) for id_, limit in limits.items()}
+        extras = await self._store.extras(sorted(quotas), now)
+        return {id_: _sum(quota, extras.get(id_, NO_EXTRA)) for id_, quota in quotas.items()}
 
 
-def _sum(limit: Limit, extra: Limit) -> Limit:
+def _sum(quota: Quota, extra: Extra) -> Limit:
     return Limit(
-        None if limit.requests is None else limit.requests + (extra.requests or 0),
-        None if limit.bytes is None else limit.bytes + (extra.bytes or 0),
+        None if quota.requests is None else quota.requests + extra.requests,
+        None if quota.bytes is None else quota.bytes + extra.bytes,
     )

@@ -92,12 +92,8 @@ class Latency:
         """How many requests there are."""
         return sum(self._counts.values())
 
-    def quantile(self, share: float) -> float | None:
-        """Seconds within which this share (0 to 1) of the requests ended; None when there are none."""
-        return self.quantiles([share])[0]
-
     def quantiles(self, shares: Iterable[float]) -> list[float | None]:
-        """The same for several shares at once: what DDSketch says of these bins."""
+        """Seconds within which each share (0 to 1) of the requests ended, as DDSketch says; None without any."""
         ordered = sorted(self._counts.items())
         ends = list(accumulate(count for _, count in ordered))
         if not ends:

@@ -1,27 +1,24 @@
 """Usage in SQL: written in batches, read back for one key."""
 
-__all__ = ["SqlKeyUsage", "SqlUsageStore"]
+__all__ = ["SqlUsageStore"]
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.core.record import UsageRecord, row_of, storable
+from gateway.core.record import UsageRecord, row_of
 from gateway.ports import UsageRun
 from gateway.stores.sql_engine import (
-    READ_SECONDS,
     WRITE_SECONDS,
-    read_rows,
     store_errors,
     write_transaction,
 )
 from gateway.stores.sql_sqlite import run_in_thread
-from gateway.stores.tables import from_us, refused_requests, usage_records
+from gateway.stores.tables import refused_requests
 from gateway.stores.usage_batch import UsageBatch, batch_of
 from gateway.stores.usage_days import DAY_US
 from gateway.stores.usage_sqlite import write_sqlite
@@ -116,49 +113,8 @@ class SqlUsageStore:
             await connection.execute(statement, rows)
 
 
-class SqlKeyUsage:
-    """Implements the KeyUsageReader port."""
-
-    def __init__(self, engine: AsyncEngine, deadline_seconds: float = READ_SECONDS) -> None:
-        """Each call raises StoreError after `deadline_seconds`."""
-        self._engine = engine
-        self._deadline_seconds = deadline_seconds
-
-    async def latest(self, key_id: str, count: int) -> Sequence[UsageRecord]:
-        """The newest `count` records, newest first. Raises StoreError."""
-        rows = await read_rows(
-            self._engine,
-            "read usage",
-            select(usage_records)
-            .where(usage_records.c.key_id == storable(key_id))
-            .order_by(usage_records.c.at_us.desc(), usage_records.c.id.desc())
-            .limit(count),
-            self._deadline_seconds,
-        )
-        return tuple(_record(row) for row in rows)
-
-
 def _insert(engine: AsyncEngine, table: Table) -> postgresql.Insert | sqlite.Insert:
     # The same words in both languages, but SQLAlchemy has them once for each.
     if engine.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
-
-
-def _record(row: Row[Any]) -> UsageRecord:
-    return UsageRecord(
-        at=from_us(row.at_us),
-        key_id=row.key_id,
-        account_id=row.account_id,
-        secret_id=row.secret_id,
-        route=row.route,
-        method=row.method,
-        path=row.path,
-        status=row.status,
-        outcome=row.outcome,
-        bytes_in=row.bytes_in,
-        bytes_out=row.bytes_out,
-        duration_seconds=from_us(row.duration_us),
-        address=row.address,
-        request_id=row.request_id,
-    )

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin.services.schema import migrate
 from gateway.core.record import UsageRecord
 from gateway.stores.sql_engine import open_engine, read_rows, write_transaction
-from gateway.stores.sql_usage import SqlKeyUsage, SqlUsageStore
+from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.sql_usage_totals import SqlUsageTotals, Total
 from gateway.stores.tables import to_us, usage_records
 from gateway.stores.usage_tables import usage_positions, usage_rollups
 from tests.admin.test_migrate import downgraded, make_older
 from tests.contracts.test_usage_rollups import MIDNIGHT, at
+from tests.usage_rows import stored_records
 
 BEFORE = "0003"
 # One of them on the day before, one of nobody.
@@ -64,7 +65,7 @@ async def test_records_survive_an_upgrade(empty_sql_url: str) -> None:
     await migrate(empty_sql_url)
     engine = open_engine(empty_sql_url)
 
-    assert await SqlKeyUsage(engine).latest("key_1", 10) == tuple(reversed(RECORDS))
+    assert await stored_records(engine, "key_1") == tuple(reversed(RECORDS))
     totals = SqlUsageTotals(engine)
     assert await totals.of_account("acc_1", MIDNIGHT, MIDNIGHT + 86_400) == Total(2, 2, 20)
     assert await totals.of_account("acc_1", MIDNIGHT - 60, MIDNIGHT + 60) == Total(2, 2, 20)
@@ -102,5 +103,5 @@ async def test_records_survive_a_way_back(empty_sql_url: str) -> None:
     await migrate(empty_sql_url)
     engine = open_engine(empty_sql_url)
 
-    assert await SqlKeyUsage(engine).latest("key_1", 10) == tuple(reversed(RECORDS))
+    assert await stored_records(engine, "key_1") == tuple(reversed(RECORDS))
     await engine.dispose()

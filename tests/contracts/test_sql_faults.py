@@ -26,7 +26,7 @@ from gateway.stores.sql_engine import (
 )
 from gateway.stores.sql_imported import SqlImportedDigests
 from gateway.stores.sql_keys import SqlKeyReader
-from gateway.stores.sql_usage import SqlKeyUsage, SqlUsageStore
+from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.tables import accounts
 from tests.fixtures_sql import Database, free_port, run_apart
 
@@ -63,7 +63,6 @@ USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
         DIGEST, SECRET_ID
     ),
     "versions": lambda engine: SqlKeyReader(engine, DEADLINE_SECONDS).versions([SECRET_ID]),
-    "latest-usage": lambda engine: SqlKeyUsage(engine, DEADLINE_SECONDS).latest("key_1", 5),
     "write-usage": lambda engine: SqlUsageStore(engine, DEADLINE_SECONDS).write("w", 1, [RECORD]),
     "count-refused": lambda engine: SqlUsageStore(engine, DEADLINE_SECONDS).count_refused(
         "w", {(1, "unknown_key"): 1}

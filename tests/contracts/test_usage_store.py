@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.core.errors import StoreError
 from gateway.core.record import UsageRecord
 from gateway.stores.sql_engine import read_rows
-from gateway.stores.sql_usage import SqlKeyUsage, SqlUsageStore
+from gateway.stores.sql_usage import SqlUsageStore
 from gateway.stores.tables import refused_requests
 from tests.hostile import HOSTILE
+from tests.usage_rows import stored_records
 
 RECORD = UsageRecord(
     at=1_795_239_000.123456,
@@ -38,10 +39,9 @@ def named(*names: str) -> list[UsageRecord]:
     ]
 
 
-async def names_of(engine: AsyncEngine, count: int = 100) -> list[str]:
+async def names_of(engine: AsyncEngine) -> list[str]:
     """The request ids of the key's newest records."""
-    latest = await SqlKeyUsage(engine).latest("key_1", count)
-    return [record.request_id for record in latest]
+    return [record.request_id for record in await stored_records(engine, "key_1")]
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,7 @@ async def test_record_comes_back_whole(sql_engine: AsyncEngine, record: UsageRec
     """What a customer is shown of a request is what happened."""
     await SqlUsageStore(sql_engine).write("w1", 1, [record])
 
-    assert await SqlKeyUsage(sql_engine).latest("key_1", 10) == (record,)
-
-
-async def test_newest_first(sql_engine: AsyncEngine) -> None:
-    """The last requests are the first lines, and no more of them than were asked for."""
-    await SqlUsageStore(sql_engine).write("w1", 1, named("a", "b", "c"))
-
-    assert await names_of(sql_engine) == ["c", "b", "a"]
-    assert await names_of(sql_engine, 2) == ["c", "b"]
+    assert await stored_records(sql_engine, "key_1") == (record,)
 
 
 async def test_written_again_changes_nothing(sql_engine: AsyncEngine) -> None:
@@ -110,7 +102,7 @@ async def test_a_thousand_at_once(sql_engine: AsyncEngine) -> None:
     """A batch of the size that a busy worker makes is stored whole."""
     await SqlUsageStore(sql_engine).write("w1", 1, named(*map(str, range(1000))))
 
-    assert len(await names_of(sql_engine, 2000)) == 1000
+    assert len(await names_of(sql_engine)) == 1000
 
 
 async def test_only_the_keys_own(sql_engine: AsyncEngine) -> None:
@@ -145,17 +137,9 @@ async def test_hostile_texts_are_kept_as_texts(sql_engine: AsyncEngine) -> None:
         for number, text in enumerate(HOSTILE)
     ]
     await SqlUsageStore(sql_engine).write("w1", 1, records)
-    latest = await SqlKeyUsage(sql_engine).latest("key_1", 1000)
+    latest = await stored_records(sql_engine, "key_1")
     stored = {record.request_id: record.path for record in latest}
 
     assert len(stored) == len(HOSTILE)
     for number, text in enumerate(HOSTILE):
         assert stored[str(number)] in {text, text.replace("\0", "\ufffd")} or not text.isprintable()
-        assert await SqlKeyUsage(sql_engine).latest(text, 5) == ()
-
-
-async def test_reader_takes_odd_counts(sql_engine: AsyncEngine) -> None:
-    """Asking for none gives none."""
-    await SqlUsageStore(sql_engine).write("w1", 1, named("a"))
-
-    assert await names_of(sql_engine, 0) == []

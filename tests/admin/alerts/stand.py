@@ -14,6 +14,7 @@ from admin.core.alerts.addresses import AddressTerms
 from admin.core.alerts.key_life import KeyTerms
 from admin.core.alerts.traffic import RefusalTerms, RiseTerms
 from admin.core.alerts.wishes import Defaults
+from admin.core.plan_quotas import PlanQuotas
 from admin.services.alert_addresses import AddressBook
 from admin.services.alert_keys_watch import KeyLifeWatch
 from admin.services.alert_traffic_watch import TrafficTerms, TrafficWatch
@@ -27,6 +28,8 @@ from admin.stores.alert_networks import AlertNetworks
 from admin.stores.alert_quotas import AlertQuotas, Limit
 from admin.stores.alert_states import AlertStates
 from admin.stores.alert_usage import AlertUsage
+from admin.stores.quotas import QuotaStore
+from gateway.core.quota import Quota
 from gateway.core.record import SERVED, UsageRecord
 from gateway.stores.sql_engine import write_transaction
 from gateway.stores.sql_usage import SqlUsageStore
@@ -68,12 +71,13 @@ class Stand(World):
     def traffic(self, limit: Limit = A_THOUSAND, terms: AddressTerms | None = None) -> TrafficWatch:
         """A watch of traffic that knows nothing yet; plan `starter` has this quota."""
         engine = self.engine
+        quotas = {} if limit == Limit() else {"starter": Quota(limit.requests, limit.bytes)}
         return TrafficWatch(
             AlertUsage(engine),
             AlertKeys(engine),
             AlertChoices(engine),
             AlertMarks(engine),
-            AlertQuotas(engine, {"starter": limit}),
+            AlertQuotas(QuotaStore(engine), PlanQuotas(quotas, "starter", ["starter"])),
             AddressBook(AlertNetworks(engine), terms or AddressTerms()),
             TrafficTerms(RefusalTerms(), RiseTerms(), self.defaults),
         )

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from admin.core.alerts.addresses import AddressTerms
 from admin.core.alerts.kinds import AlertKind
@@ -17,7 +17,7 @@ from gateway.core.refusal import Refusal
 from gateway.stores.alert_tables import alert_marks, key_networks
 from gateway.stores.quota_tables import quota_raises
 from gateway.stores.sql_engine import write_transaction
-from gateway.stores.tables import to_us
+from gateway.stores.tables import accounts, to_us
 from tests.admin.alerts.stand import DAY, Stand
 from tests.admin.world import OPERATOR
 
@@ -57,6 +57,17 @@ async def test_quota_is_told_at_each_threshold_once(node_of: Stand) -> None:
     assert told == [(75, 800, "warning"), (90, 900, "warning"), (100, 1000, "critical")]
     assert await standing(stand) == ["quota.exceeded"]
     assert stand.counted == {"quota.threshold": 2, "quota.exceeded": 1}
+
+
+async def test_quota_of_a_plan_that_has_left_the_configuration(node_of: Stand) -> None:
+    """Alerts go by the default plan's, as the gateway does that refuses what is beyond it."""
+    stand = node_of
+    async with write_transaction(stand.engine, "prepare") as connection:
+        await connection.execute(update(accounts).values(plan="gone"))
+    await stand.requests(800)
+    await stand.node(stand.traffic()).once()
+
+    assert await stand.told() == [("quota.threshold", None)]
 
 
 async def test_quota_of_bytes(node_of: Stand) -> None:
