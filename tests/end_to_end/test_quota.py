@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures_gateway import NewSite, Site
+from tests.fixtures_gateway import NewSite, Site, fetch
+from tests.fixtures_valkey import ValkeyServer
 
 MONTHS = {28, 29, 30, 31}
 
@@ -70,3 +71,49 @@ def test_bytes_are_counted_when_answers_have_ended(new_site: NewSite) -> None:
     statuses = [gateway.ask("POST", "/pub/x", secret, body=body).status for _ in range(4)]
 
     assert statuses == [200, 200, 429, 429]
+
+
+def test_every_door_counts_on_one_quota(new_site: NewSite) -> None:
+    """What the proxy and forward-auth let through is one sum, both refuse beyond it alike, and explain says why."""
+    site: Site = new_site(plans=plans(requests=4))
+    gateway = site.start(whole=True)
+    key = site.operator.key("pub-only")
+
+    def authorized() -> tuple[int, str | None]:
+        sent = {"Authorization": f"Bearer {key.secret}"}
+        reply = fetch(gateway.admin_port, "GET", "/v1/authorize/pub/x", sent)
+        return reply.status, reply.headers.get("X-Keywright-Quota")
+
+    def proxied() -> tuple[int, str | None]:
+        reply = gateway.ask("GET", "/pub/x", key.secret)
+        return reply.status, reply.headers.get("X-Keywright-Quota")
+
+    served = [door() for door in (proxied, authorized, proxied, authorized)]
+    refused = [proxied(), authorized()]
+    why = site.operator.cli("explain", key.id, "--path", "/pub/x")
+
+    assert [status for status, _ in served] == [200] * 4
+    assert refused == [(429, "exceeded")] * 2
+    assert (why["allowed"], why["code"]) == (False, "quota_exceeded")
+
+
+def test_redis_is_killed_and_comes_back_empty(new_site: NewSite, own_valkey: ValkeyServer) -> None:
+    """Requests go on as if nothing were, up to the quota, and an empty Redis gives out nothing twice."""
+    site: Site = new_site(plans=plans(requests=60), redis={"url": own_valkey.url})
+    gateway = site.start()
+    secret = site.operator.key("pub-only").secret
+
+    def statuses(count: int) -> list[int]:
+        return [gateway.ask("GET", "/pub/x", secret).status for _ in range(count)]
+
+    before = statuses(10)
+    own_valkey.kill()
+    away = statuses(20)
+    own_valkey.start()
+    after = statuses(40)
+
+    assert before + away == [200] * 30
+    assert set(after) == {200, 429}
+    # What Redis had set aside and lent to nobody is waited for.
+    assert 25 <= after.count(200) <= 30
+    assert after[:25] == [200] * 25
