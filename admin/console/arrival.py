@@ -1,6 +1,6 @@
 """One request to the console, before it is known who sends it: cookies, the form, how it is answered."""
 
-__all__ = ["Arrival", "Console", "ConsoleTerms"]
+__all__ = ["Arrival", "Console", "ConsoleTerms", "Postman"]
 
 import base64
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -20,6 +20,7 @@ from admin.console.overview import Overview
 from admin.console.provider import Provider
 from admin.console.rendering import Renderer
 from admin.core.faults import NotAllowed
+from admin.core.notices.outcome import Outcome, Parcel
 from admin.services.catalogue import Services
 from admin.services.sealing import Sealer
 from gateway.ports import Clock
@@ -56,9 +57,19 @@ class ConsoleTerms:
         return f"{self.api_url.rstrip('/')}{self.example_path}"
 
 
+class Postman(Protocol):
+    """Hands e-mail to a mail server."""
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """Once; what became of it. Never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """What every page shares. `address_of` and `is_https` know which proxies are believed."""
+    """What every page shares. `address_of` and `is_https` know which proxies are believed; without a `postman`
+    no invitation goes by e-mail.
+    """
 
     services: Services
     renderer: Renderer
@@ -70,6 +81,7 @@ class Console:
     request_id_of: Callable[[web.Request], str]
     overview: Overview
     provider: Provider | None = None
+    postman: Postman | None = None
 
 
 @dataclass(slots=True)

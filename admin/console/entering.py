@@ -1,8 +1,12 @@
 """Pages at the end of a link: to set up the console, and to choose a password."""
 
-__all__ = ["ENTERING_PAGES", "INVITING_PAGES"]
+__all__ = ["ENTERING_PAGES", "INVITATION_LIVES", "INVITING_PAGES"]
 
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 
@@ -11,10 +15,18 @@ from admin.console.page import OpenPage, Page, Visit
 from admin.console.signing import signed_in
 from admin.core.caller import Permission
 from admin.core.faults import Conflict, NotFound
-from admin.services.entry_links import Newcomer
+from admin.core.notices.outcome import Done, Parcel
+from admin.services.entry_links import INVITATION_SECONDS, Invitation, Newcomer
 from admin.services.sign_ins import SET_UP_LINK
 from gateway.core.errors import Misuse
 
+# How long a link works, by the word of the form; a link in a mailbox is the safer the sooner it ends.
+INVITATION_LIVES: Final[Mapping[str, tuple[float, str]]] = {
+    "hour": (3600.0, "An hour"),
+    "day": (86_400.0, "A day"),
+    "days": (INVITATION_SECONDS, "Three days"),
+}
+_LIFE: Final = "days"
 _OVER = "This link was used already, or is too old."
 _ADVICE_SET_UP = "Restart Keywright for another one; there is one only while no admin can sign in."
 _ADVICE_INVITED = "Ask an admin for another one."
@@ -65,13 +77,42 @@ async def _chosen(arrival: Arrival) -> web.StreamResponse:
 
 
 async def _invite(visit: Visit) -> web.StreamResponse:
-    """The link is shown to the admin, once; how it gets to the user is theirs to choose."""
-    invitation = await visit.services.console.entry_links.invite(visit.caller, visit.id("user_id"))
+    """The link is shown to the admin, once; by e-mail it goes to the user's own address, and nowhere else."""
+    form = visit.form()
+    seconds = INVITATION_LIVES.get(form.text("life"), INVITATION_LIVES[_LIFE])[0]
+    links = visit.services.console.entry_links
+    invitation = await links.invite(visit.caller, visit.id("user_id"), seconds)
+    link = f"{visit.origin}/invited/{invitation.token}"
+    outcome = None
+    if form.has("by_mail") and visit.console.postman is not None:
+        outcome = await visit.console.postman.send(_letter(visit, invitation, link))
     return visit.render(
         "sign_in/invitation.html",
-        link=f"{visit.origin}/invited/{invitation.token}",
+        link=link,
         invited=invitation.user,
         expires_at=invitation.expires_at,
+        outcome=outcome,
+        is_sent=outcome is not None and outcome.done is Done.DELIVERED,
+    )
+
+
+def _letter(visit: Visit, invitation: Invitation, link: str) -> Parcel:
+    until = datetime.fromtimestamp(invitation.expires_at, UTC)
+    text = (
+        f"{visit.user.name} invites you, {invitation.user.name}, to choose your password at {visit.origin}:\n\n"
+        f"{link}\n\n"
+        f"The link works once, until {until:%Y-%m-%d %H:%M} UTC."
+        " Whoever has it chooses the password: pass it on to nobody."
+    )
+    return Parcel(
+        id=secrets.token_hex(16),
+        kind="invitation",
+        severity="info",
+        title="Choose your password",
+        text=text,
+        body="",
+        at=visit.now,
+        recipients=(invitation.user.email,),
     )
 
 

@@ -14,6 +14,8 @@ from admin.console.overview import Overview
 from admin.console.pages import OPEN_PAGES, PAGES
 from admin.console.provider import Provider, ProviderTerms
 from admin.console.rendering import Renderer
+from admin.plane.delivering import mail_server
+from admin.senders.mail import MailSender
 from admin.services.catalogue import Services
 from gateway.core.addresses import Networks
 from gateway.ports import Clock
@@ -41,6 +43,7 @@ def mount_console(
         request_id_of=lambda request: request[REQUEST_ID],
         provider=_provider(settings, clock),
         overview=overview,
+        postman=_postman(settings),
     )
     app.add_routes(console_routes(console, assets, PAGES, OPEN_PAGES))
 
@@ -50,6 +53,11 @@ def _looks() -> tuple[Assets, Renderer]:
     """Files and templates: the same for every console of a process, which compiles each template once."""
     assets = Assets()
     return assets, Renderer(assets)
+
+
+def _postman(settings: Settings) -> MailSender | None:
+    server = mail_server(settings)
+    return None if server is None else MailSender(server, "invitation")
 
 
 def _provider(settings: Settings, clock: Clock) -> Provider | None:

@@ -1,6 +1,6 @@
 """From the settings to the senders, and the dispatcher that uses them."""
 
-__all__ = ["delivering"]
+__all__ = ["delivering", "mail_server"]
 
 import contextlib
 import ssl
@@ -71,7 +71,7 @@ async def delivering(settings: Settings, door: Door) -> AsyncIterator[None]:
 async def _senders(
     stack: contextlib.AsyncExitStack, settings: Settings
 ) -> dict[ChannelKind, Sender]:
-    chosen, mail = settings.notifications, settings.notifications.mail
+    chosen = settings.notifications
     rules, tls = NetworkRules(chosen.allow_networks), _tls(chosen.ca_file)
     senders: dict[ChannelKind, Sender] = {
         ChannelKind.WEBHOOK: await stack.enter_async_context(
@@ -92,20 +92,26 @@ async def _senders(
         )
         stack.callback(chat.close)
         senders[ChannelKind.CHAT] = chat
-    if mail.host is not None and mail.sender is not None:
-        senders[ChannelKind.EMAIL] = MailSender(
-            MailServer(
-                host=mail.host,
-                port=mail.port,
-                sender=mail.sender,
-                security=mail.security,
-                username=mail.username,
-                password=revealed(mail.password),
-                deadline_seconds=mail.deadline_seconds,
-                tls=tls,
-            )
-        )
+    if (server := mail_server(settings)) is not None:
+        senders[ChannelKind.EMAIL] = MailSender(server)
     return senders
+
+
+def mail_server(settings: Settings) -> MailServer | None:
+    """Where e-mail is handed over; None without one. Raises Misuse for certificates that cannot be read."""
+    mail = settings.notifications.mail
+    if mail.host is None or mail.sender is None:
+        return None
+    return MailServer(
+        host=mail.host,
+        port=mail.port,
+        sender=mail.sender,
+        security=mail.security,
+        username=mail.username,
+        password=revealed(mail.password),
+        deadline_seconds=mail.deadline_seconds,
+        tls=_tls(settings.notifications.ca_file),
+    )
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

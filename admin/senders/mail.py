@@ -38,8 +38,8 @@ class MailServer:
 class MailSender:
     """Sends by SMTP (RFC 5321); a connection for each message."""
 
-    def __init__(self, server: MailServer) -> None:
-        """Nothing is connected yet."""
+    def __init__(self, server: MailServer, letter: str = "notice") -> None:
+        """Nothing is connected yet. `letter` is what it looks like: `notice` or `invitation`."""
         self._server = server
         self._name, self._address = parseaddr(server.sender)
         self._domain = self._address.rpartition("@")[2]
@@ -49,8 +49,8 @@ class MailSender:
             undefined=StrictUndefined,
             keep_trailing_newline=True,
         )
-        self._text = templates.get_template("notice.txt")
-        self._html = templates.get_template("notice.html")
+        self._text = templates.get_template(f"{letter}.txt")
+        self._html = templates.get_template(f"{letter}.html")
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Hand it to the mail server once. Never raises for what the server says or does."""

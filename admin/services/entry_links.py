@@ -101,8 +101,10 @@ class EntryLinks:
             await self._passwords.put(tx, user, password_hash)
         return user
 
-    async def invite(self, caller: Caller, user_id: str) -> Invitation:
-        """A link by which this user chooses a password; links before it work no longer."""
+    async def invite(
+        self, caller: Caller, user_id: str, seconds: float = INVITATION_SECONDS
+    ) -> Invitation:
+        """A link by which this user chooses a password within `seconds`; links before it work no longer."""
         caller.require(Permission.USERS_WRITE)
         proofs = await self._store.find(user_id=checked_id("usr", user_id, ""))
         words = f"There is no user {user_id}."
@@ -113,7 +115,7 @@ class EntryLinks:
         if user.status != "active":
             raise Conflict("This user is disabled. Enable them before you invite them.")
         token, now = secrets.token_urlsafe(_BYTES), self._clock.now()
-        expires_at = now + INVITATION_SECONDS
+        expires_at = now + seconds
         async with self._store.transaction("invite a user", caller, now) as tx:
             await self._store.put_link(tx, _digest(token), Link(_PASSWORD, user.id, expires_at))
             tx.audit("user.invite", Target("user", user.id, user.account_id))

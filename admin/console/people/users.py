@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from admin.console import words
+from admin.console.entering import INVITATION_LIVES
 from admin.console.form import Form
 from admin.console.keys.listing import ROWS, next_page
 from admin.console.offered import offered_plans
@@ -116,6 +117,8 @@ async def _form(
         roles=words.explained(words.ROLES),
         errors=errors,
         once=visit.new_once(),
+        lives=[(name, said) for name, (_, said) in INVITATION_LIVES.items()],
+        has_mail=visit.console.postman is not None,
     )
 
 
