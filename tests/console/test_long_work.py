@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import expect
@@ -185,3 +186,21 @@ async def test_a_page_says_how_far_the_work_is(
         await expect(heading).to_be_visible()
         if has_scripts:
             assert await found(tab, path) == []
+
+
+async def test_a_file_that_is_too_large_is_refused(house: House) -> None:
+    """What no import would take in one piece is refused before it has come."""
+    place = urlsplit(house.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    head = (
+        f"POST /keys/import HTTP/1.1\r\nHost: {place.netloc}\r\nCookie: keywright={house.admin.token}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {8 * 1024 * 1024 + 1}\r\n\r\n"
+    )
+    writer.write(head.encode())
+    async with asyncio.timeout(15):
+        answer = await reader.readuntil(b"</main>")
+    writer.close()
+    await writer.wait_closed()
+
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert b"larger than 8192 KiB" in answer
