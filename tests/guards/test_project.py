@@ -68,3 +68,10 @@ def test_image_runs_as_nobody_special_and_is_watched() -> None:
 def test_what_is_compiled_is_there() -> None:
     """Nothing falls out of what is compiled because it was given another name."""
     assert [name for name in MODULES if not (ROOT / name).is_file()] == []
+
+
+def test_what_is_compiled_is_not_weakly_referred_to() -> None:
+    """Compiled classes know no weak references; whoever makes one to theirs fails, and only when compiled."""
+    slots = [name for name in MODULES if "__weakref__" in (ROOT / name).read_text()]
+
+    assert slots == []

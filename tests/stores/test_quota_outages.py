@@ -107,8 +107,8 @@ def test_without_both_a_share_is_let_through_once(new_shop: NewShop) -> None:
     assert shop.serve(0, 1) == 1
     shop.passes(15.0)
     shop.room.is_away = shop.setter.is_away = True
-    shop.passes(15.0)
     worker = shop.workers[0]
+    shop.run(worker.desk.look(worker.meter))
     assert not worker.meter.is_over
     # A quarter of 799, for two workers.
     assert shop.serve(0, 150) == 99
@@ -120,6 +120,21 @@ def test_without_both_a_share_is_let_through_once(new_shop: NewShop) -> None:
 
     assert shop.used() == 100
     assert shop.serve(0, 1000) == 700
+
+
+def test_an_answer_lost_as_a_worker_leaves_loses_no_count(new_shop: NewShop) -> None:
+    """What is told last before a worker is forgotten is told again, and what comes behind it is counted, too."""
+    shop = new_shop(Quota(50, 10_000), workers=1)
+    assert shop.serve(0, 3, 100) == 3
+    shop.room.loses_next = True
+    shop.passes(3.0)
+    assert not shop.room.loses_next
+    shop.room.is_away = True
+    assert shop.serve(0, 2, 100) == 2
+    shop.room.is_away = False
+    shop.passes(15.0)
+
+    assert (shop.used(), shop.room.places[ACCOUNT, shop.month.name].pot.bytes) == (5, 500)
 
 
 @pytest.mark.parametrize("is_emptied", [False, True], ids=["kept", "emptied"])
