@@ -288,9 +288,9 @@ class Origin:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
+        self.hang_up()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
     def hang_up(self) -> None:
         """End every conversation."""
@@ -316,14 +316,14 @@ class Origin:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Also of one that was cancelled before it began.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._talk(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             logging.getLogger(__name__).debug("the proxy closed the connection")
-        finally:
-            writer.close()
 
 
 @asynccontextmanager
