@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import operator
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, get_args
@@ -20,6 +21,8 @@ from tests.admin.samples import KEY, SAMPLES
 from tests.admin.wire_server import Asked, WireServer
 
 TOKEN = "kwadmin_" + "x" * 50
+# Nothing is asked by TLS here, and the certificates of all the world take a while to read.
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 WHEN = datetime(2027, 3, 1, tzinfo=UTC)
 
 KEY_FIELDS: Mapping[str, Any] = {
@@ -280,10 +283,10 @@ async def said(server: WireServer, kind: type[Client | AsyncClient], example: Ex
     """What the method answers."""
     find = operator.attrgetter(example.method)
     if kind is AsyncClient:
-        async with AsyncClient(server.url, token=TOKEN) as client:
+        async with AsyncClient(server.url, token=TOKEN, tls=PLAIN) as client:
             answer: BaseModel = await find(client)(*example.ids, **example.arguments)
     else:
-        with Client(server.url, token=TOKEN) as waiting:
+        with Client(server.url, token=TOKEN, tls=PLAIN) as waiting:
             answer = await asyncio.to_thread(find(waiting), *example.ids, **example.arguments)
     return answer
 
@@ -351,7 +354,7 @@ def test_a_method_takes_all_that_its_endpoint_takes(one: Endpoint) -> None:
     example = EXAMPLES[one.name]
     method = operator.attrgetter(example.method)
     takes = {
-        kind: inspect.signature(method(kind("http://localhost", token=TOKEN)))
+        kind: inspect.signature(method(kind("http://localhost", token=TOKEN, tls=PLAIN)))
         for kind in (Client, AsyncClient)
     }
     fields = {
@@ -392,7 +395,9 @@ def test_both_clients_have_the_same_methods() -> None:
             if not name.startswith("_")
         } | {name for name in dir(client) if not name.startswith("_")}
 
-    both = [methods(kind("http://localhost", token=TOKEN)) for kind in (Client, AsyncClient)]
+    both = [
+        methods(kind("http://localhost", token=TOKEN, tls=PLAIN)) for kind in (Client, AsyncClient)
+    ]
 
     assert both[0] == both[1]
     assert {example.method for example in EXAMPLES.values()} < both[0]
@@ -437,13 +442,16 @@ def pages() -> list[KeyPage]:
 
 async def test_all_goes_through_every_page() -> None:
     """A program sees each key once, whatever the pages, and asks for no page before it is needed."""
-    async with WireServer().open() as server, AsyncClient(server.url, token=TOKEN) as client:
+    async with (
+        WireServer().open() as server,
+        AsyncClient(server.url, token=TOKEN, tls=PLAIN) as client,
+    ):
         server.answer("keys.list", *pages())
         seen = []
         async for key in client.keys.all(account="acc_1"):
             seen.append((key.id, len(server.asked)))
         server.answer("keys.list", *pages())
-        with Client(server.url, token=TOKEN) as waiting:
+        with Client(server.url, token=TOKEN, tls=PLAIN) as waiting:
             again = await asyncio.to_thread(
                 lambda: [key.id for key in waiting.keys.all(account="acc_1", limit=2)]
             )
@@ -462,7 +470,10 @@ async def test_all_goes_through_every_page() -> None:
 async def test_all_events_end_where_there_are_no_more() -> None:
     """Events are asked for from the last one on, until none is behind it."""
     some = SAMPLES[endpoint("events.list").answer]
-    async with WireServer().open() as server, AsyncClient(server.url, token=TOKEN) as client:
+    async with (
+        WireServer().open() as server,
+        AsyncClient(server.url, token=TOKEN, tls=PLAIN) as client,
+    ):
         server.answer("events.list", some, EventPage(events=(), last_sequence=9))
         seen = [event.sequence async for event in client.events.all(after=3)]
 
