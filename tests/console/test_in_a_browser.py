@@ -1,5 +1,6 @@
 """Every page in a real browser: nothing it may not load, nothing that somebody cannot read or reach."""
 
+import uuid
 from collections.abc import Collection
 
 import pytest
@@ -91,7 +92,11 @@ async def test_every_page_is_for_everybody(
 async def test_pages_before_signing_in_are_for_everybody(house: House, opening: Opening) -> None:
     """The forms to sign in, to set up, and to choose a password, and the pages that say no."""
     links = house.services.console.entry_links
-    invitation = await links.invite(house.admin.caller, house.own.member.user.id)
+    # Wider than a phone, and without a place to break it.
+    long = await house.person(
+        Role.MEMBER, house.own.id, email=f"{'w' * 60}@{uuid.uuid4().hex}.example"
+    )
+    invitation = await links.invite(house.admin.caller, long.user.id)
     set_up = await links.to_set_up()
     async with opening() as window:
         await look_with_axe(window)
