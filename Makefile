@@ -44,13 +44,17 @@ compiled: $(VENV)/.installed-dev
 	@.venv-compiled/bin/python -m pip install --quiet --require-hashes -r constraints.txt
 	@.venv-compiled/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
 
-# What was compiled does what its source does: the tests of all that is compiled, in a copy of the tree.
-test-compiled: $(VENV)/.installed-dev
+# A copy of the tree in build/compiled, with the way of a request compiled beside its source.
+.PHONY: compiled-tree
+compiled-tree: $(VENV)/.installed-dev
 	@rm -rf build/compiled && mkdir -p build/compiled
 	@git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --create | tar --extract --directory=build/compiled
 	@echo "Compiling the way of a request in build/compiled …"
 	@$(BIN)/python hatch_build.py build/compiled
 	@cd build/compiled && $(abspath $(BIN))/python -c 'import gateway.http.express as lane; assert lane.__file__.endswith(".so")'
+
+# What was compiled does what its source does: the tests of all that is compiled.
+test-compiled: compiled-tree
 	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m pytest -n auto --dist worksteal $(COMPILED_TESTS) \
 	  || PYTHONPATH=. $(abspath $(BIN))/python -m pytest --last-failed --last-failed-no-failures none $(COMPILED_TESTS)
 
@@ -89,8 +93,9 @@ $(VENV)/.installed-dev: $(VENV)/bin/python constraints-dev.txt pyproject.toml
 	@touch $@ $(VENV)/.installed-run
 
 # Keywright beside its peers: about ten minutes, into docs/performance.md and .svg. On a machine that does nothing else.
-bench: $(VENV)/.installed-dev
-	$(BIN)/python -m bench.compare --write
+bench: compiled-tree
+	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m bench.compare --write
+	cp build/compiled/docs/performance.md build/compiled/docs/performance.svg docs/
 
 # What one exact limit costs on the gateway's side.
 bench-take: $(VENV)/.installed-dev
@@ -121,8 +126,8 @@ bench-scrape: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.scrape
 
 # Ten minutes at four fifths of what it can serve, with reloads and restarts: failed requests, slope of memory.
-soak: $(VENV)/.installed-dev
-	$(BIN)/python -m bench.soak
+soak: compiled-tree
+	cd build/compiled && PYTHONPATH=. $(abspath $(BIN))/python -m bench.soak
 
 # How long a worker is away that was killed under load, with the standby and without it.
 bench-kill: $(VENV)/.installed-dev

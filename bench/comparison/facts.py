@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gateway.http import express as lane
 from gateway.stores.valkey import server_binary
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -67,7 +68,7 @@ def _said(program: str, word: str) -> str:
 
 
 def _own_version() -> str:
-    """With the commit, where there is one."""
+    """With the commit, where there is one, and whether it is compiled."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         cwd=_ROOT,
@@ -76,7 +77,8 @@ def _own_version() -> str:
         check=False,
     )
     commit = done.stdout.strip()
-    return f"{version('keywright')} ({commit})" if commit else version("keywright")
+    about = [commit] * bool(commit) + ["compiled"] * str(lane.__file__).endswith(".so")
+    return f"{version('keywright')} ({', '.join(about)})" if about else version("keywright")
 
 
 def _processor() -> str:
