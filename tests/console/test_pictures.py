@@ -95,9 +95,19 @@ async def test_pages_of_a_customer(house: House, opening: Opening, sql_url: str)
         await seen(tab, f"{key}/requests", "Served", "requests")
         await seen(tab, f"{key}/limits", "refilled evenly|is refused before", "limits")
         await seen(tab, f"{key}/explain?path=/pub/x&method=DELETE", "It would be", "explain")
+        await seen(tab, f"{key}/rotate", "second secret|both|overlap", "rotate")
         await seen(tab, f"{key}/revoke", "That stops", "revoke")
+        await seen(tab, "/quota", "Requests: 2", "quota")
+        await seen(tab, "/inbox", "Inbox|inbox", "inbox")
+        await seen(tab, "/me", "Second factor|second factor", "me")
         await seen(tab, "/alerts", "What to tell", "alerts")
         await seen(tab, "/channels", "hook", "notifications")
+
+
+async def test_the_page_where_one_signs_in(opening: Opening) -> None:
+    """Whoever is not signed in is asked to."""
+    async with opening(viewport={"width": 1200, "height": 760}) as window:
+        await seen(window.page, "/sign-in", "Sign in", "sign-in")
 
 
 async def test_the_page_that_shows_a_secret(house: House, opening: Opening) -> None:
@@ -116,6 +126,8 @@ async def test_pages_of_an_operator(house: House, opening: Opening, sql_url: str
         tab = window.page
         await seen(tab, "/accounts", "Acme", "accounts")
         await seen(tab, f"/accounts/{house.own.id}", "API access", "account")
+        await seen(tab, "/users", "member@", "users")
+        await seen(tab, "/access-requests", "Requests for|requests for|Nobody", "access-requests")
         await seen(tab, "/usage?window=day", "Requests", "usage-of-all")
         await seen(tab, "/audit", "key: create", "audit")
         await seen(tab, "/gateway", "ready", "gateway")
