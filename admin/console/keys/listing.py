@@ -4,6 +4,7 @@ __all__ = ["LISTING_PAGES", "ROWS", "key_list"]
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -48,6 +49,14 @@ async def key_list(visit: Visit, errors: Mapping[str, str] | None = None) -> web
         errors=told,
         words=words,
     )
+
+
+def this_page(visit: Visit, **filters: object) -> dict[str, Any]:
+    """What to ask for to get the page that the address means."""
+    query: dict[str, Any] = {"limit": ROWS, **filters}
+    if (cursor := visit.asked("cursor")) is not None:
+        query["cursor"] = cursor
+    return query
 
 
 def next_page(path: str, query: Mapping[str, str], cursor: str | None) -> str | None:

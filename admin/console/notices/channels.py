@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin.console.form import Form
-from admin.console.keys.listing import ROWS, next_page
+from admin.console.keys.listing import next_page, this_page
 from admin.console.once import mark_of
 from admin.console.page import Page, Unfit, Visit
 from admin.core.caller import Permission
@@ -42,9 +42,7 @@ async def _list(visit: Visit) -> web.StreamResponse:
 
 
 async def _table(visit: Visit, errors: Mapping[str, str]) -> web.StreamResponse:
-    query: dict[str, Any] = {"limit": ROWS}
-    if (cursor := visit.asked("cursor")) is not None:
-        query["cursor"] = cursor
+    query = this_page(visit)
     page = await visit.act("channels.list", ChannelPage, query=query)
     return visit.render(
         "channels/list.html",
@@ -102,9 +100,7 @@ async def _made(visit: Visit) -> web.StreamResponse:
 
 async def _show(visit: Visit) -> web.StreamResponse:
     ids = {"channel_id": visit.id("channel_id")}
-    query: dict[str, Any] = {"limit": ROWS}
-    if (cursor := visit.asked("cursor")) is not None:
-        query["cursor"] = cursor
+    query = this_page(visit)
     channel = await visit.act("channels.show", ChannelDocument, ids=ids)
     page = await visit.act("channels.deliveries", DeliveryPage, ids=ids, query=query)
     return visit.render(

@@ -2,11 +2,10 @@
 
 __all__ = ["INBOX_PAGES"]
 
-from typing import Any
 
 from aiohttp import web
 
-from admin.console.keys.listing import ROWS, next_page
+from admin.console.keys.listing import next_page, this_page
 from admin.console.page import Page, Visit
 from admin.core.caller import Permission
 from admin.wire.notifications import InboxPage, InboxRead
@@ -14,9 +13,7 @@ from admin.wire.notifications import InboxPage, InboxRead
 
 async def _list(visit: Visit) -> web.StreamResponse:
     only_unread = bool(visit.asked("unread"))
-    query: dict[str, Any] = {"limit": ROWS, "unread": only_unread}
-    if (cursor := visit.asked("cursor")) is not None:
-        query["cursor"] = cursor
+    query = this_page(visit, unread=only_unread)
     page = await visit.act("inbox.list", InboxPage, query=query)
     return visit.render(
         "inbox.html",

@@ -4,12 +4,12 @@ __all__ = ["TOKEN_PAGES"]
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from admin.console import words
-from admin.console.keys.listing import ROWS, next_page
+from admin.console.keys.listing import next_page, this_page
 from admin.console.once import mark_of
 from admin.console.page import Page, Unfit, Visit
 from admin.core.caller import Permission
@@ -29,9 +29,7 @@ async def _list(visit: Visit) -> web.StreamResponse:
 
 
 async def _table(visit: Visit, errors: Mapping[str, str]) -> web.StreamResponse:
-    query: dict[str, Any] = {"limit": ROWS}
-    if (cursor := visit.asked("cursor")) is not None:
-        query["cursor"] = cursor
+    query = this_page(visit)
     page = await visit.act("tokens.list", TokenPage, query=query)
     accounts = await visit.act("accounts.list", AccountPage, query={"limit": _ACCOUNTS_MAX})
     return visit.render(
